@@ -1,0 +1,258 @@
+package sample_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"capmon/sample"
+)
+
+// typical is the sample DESIGN sets a size for: 64 cores, 3 services, 5
+// threads, on a machine that has served a good while.
+func typical() *sample.Sample {
+	busy := make([]byte, 64)
+	for i := range busy {
+		busy[i] = byte(i * 37 % (sample.Full + 1))
+	}
+	s := &sample.Sample{
+		Seq:    1_234_567,
+		TimeMs: 1_795_000_000_123,
+		Cpu: &sample.Cpu{
+			Busy: busy,
+			User: proto.Uint32(4100), System: proto.Uint32(900), Irq: proto.Uint32(210),
+			Iowait: proto.Uint32(12), Steal: proto.Uint32(3),
+			Available: proto.Float32(64), AvailableFrom: sample.Bound_BOUND_ONLINE, Used: proto.Float32(33.4),
+			Load1: proto.Float32(30.1), Load5: proto.Float32(28.7), Load15: proto.Float32(22.2),
+		},
+		Memory:      &sample.Memory{Total: proto.Uint64(256 << 30), Used: proto.Uint64(101 << 30)},
+		Connections: &sample.Connections{Established: proto.Uint32(88_500), Served: proto.Uint32(88_420)},
+		CollectorUs: []uint32{31, 12, 640, 210, 9},
+		Self:        &sample.Self{CpuUs: proto.Uint32(980), Rss: proto.Uint64(13 << 20)},
+	}
+	for i, name := range []string{"haproxy", "node", "sshd"} {
+		s.Services = append(s.Services, &sample.Service{
+			Port: uint32(8080 + i), Name: name, Connections: proto.Uint32(29_473),
+			Rps: proto.Float32(13_407.5), Responses: proto.Uint64(912_345_678), RpsSource: sample.RpsSource_RPS_SOURCE_NGINX,
+		})
+	}
+	for i := range 5 {
+		s.Threads = append(s.Threads, &sample.Thread{
+			Pid: uint32(221_100 + i), Tid: uint32(221_105 + i), Name: "node", Run: 870, Wait: 140,
+		})
+	}
+	return s
+}
+
+func encode(t testing.TB, m proto.Message) []byte {
+	t.Helper()
+	b, err := proto.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestTypicalSampleFitsItsBudget(t *testing.T) {
+	if n := len(encode(t, typical())); n > 400 {
+		t.Errorf("64 cores, 3 services, 5 threads take %d bytes, at most 400", n)
+	}
+}
+
+func TestReceiveGivesBackWhatWasSent(t *testing.T) {
+	want := typical()
+	got, err := sample.Receive(encode(t, want))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !proto.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+func TestReceiveRefusesWhatNoMachineSends(t *testing.T) {
+	nan := float32(math.NaN())
+	tests := map[string]func(*sample.Sample){
+		"no seq":               func(s *sample.Sample) { s.Seq = 0 },
+		"time before 1970":     func(s *sample.Sample) { s.TimeMs = -1 },
+		"too many cores":       func(s *sample.Sample) { s.Cpu.Busy = make([]byte, sample.MaxCores+1) },
+		"more than busy":       func(s *sample.Sample) { s.Cpu.Busy[0] = sample.Full + 1 },
+		"ids of other cores":   func(s *sample.Sample) { s.Cpu.Ids = []uint32{1} },
+		"share over one":       func(s *sample.Sample) { s.Cpu.User = proto.Uint32(10_001) },
+		"used is NaN":          func(s *sample.Sample) { s.Cpu.Used = &nan },
+		"used is negative":     func(s *sample.Sample) { s.Cpu.Used = proto.Float32(-1) },
+		"used is infinite":     func(s *sample.Sample) { s.Cpu.Used = proto.Float32(float32(math.Inf(1))) },
+		"no cores available":   func(s *sample.Sample) { s.Cpu.Available = proto.Float32(0) },
+		"memory over total":    func(s *sample.Sample) { s.Memory.Used = proto.Uint64(s.Memory.GetTotal() + 1) },
+		"port 0":               func(s *sample.Sample) { s.Services[0].Port = 0 },
+		"port 70000":           func(s *sample.Sample) { s.Services[0].Port = 70_000 },
+		"rps is NaN":           func(s *sample.Sample) { s.Services[0].Rps = &nan },
+		"long service name":    func(s *sample.Sample) { s.Services[0].Name = strings.Repeat("x", sample.MaxName+1) },
+		"long note":            func(s *sample.Sample) { s.Services[0].RpsNote = strings.Repeat("x", sample.MaxText+1) },
+		"too many services":    func(s *sample.Sample) { s.Services = repeat(s.Services[0], sample.MaxServices+1) },
+		"too many threads":     func(s *sample.Sample) { s.Threads = repeat(s.Threads[0], sample.MaxThreads+1) },
+		"long thread name":     func(s *sample.Sample) { s.Threads[0].Name = strings.Repeat("x", sample.MaxName+1) },
+		"too many collectors":  func(s *sample.Sample) { s.CollectorUs = make([]uint32, sample.MaxCollectors+1) },
+		"error of no one":      func(s *sample.Sample) { s.Errors = []*sample.CollectorError{{Collector: sample.MaxCollectors}} },
+		"parts of other cores": func(s *sample.Sample) { s.CoreParts = make([]byte, 7) },
+	}
+	for name, spoil := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := typical()
+			spoil(s)
+			if _, err := sample.Receive(encode(t, s)); !errors.Is(err, sample.ErrLimit) {
+				t.Errorf("got error %v, want one that wraps ErrLimit", err)
+			}
+		})
+	}
+	if _, err := sample.Receive(make([]byte, sample.MaxBytes+1)); !errors.Is(err, sample.ErrLimit) {
+		t.Errorf("too many bytes: got error %v, want one that wraps ErrLimit", err)
+	}
+	if _, err := sample.Receive([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")); err == nil {
+		t.Error("an HTTP answer was taken for a sample")
+	}
+}
+
+func repeat[T any](v T, n int) []T {
+	out := make([]T, n)
+	for i := range out {
+		out[i] = v
+	}
+	return out
+}
+
+func TestNamesCannotMoveTheCursor(t *testing.T) {
+	s := typical()
+	s.Services[0].Name = "ng\x1b[2Jinx\n"
+	s.Services[0].RpsNote = "why\r\x07"
+	s.Threads[0].Name = "\u202enode\u200b"
+	s.Errors = []*sample.CollectorError{{Text: "\u009b31mred"}}
+	got, err := sample.Receive(encode(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, have := range map[string]string{
+		"ng[2Jinx": got.GetServices()[0].GetName(),
+		"why":      got.GetServices()[0].GetRpsNote(),
+		"node":     got.GetThreads()[0].GetName(),
+		"31mred":   got.GetErrors()[0].GetText(),
+	} {
+		if have != want {
+			t.Errorf("got %q, want %q", have, want)
+		}
+	}
+	if got := sample.Printable("数据库 é"); got != "数据库 é" {
+		t.Errorf("a plain name was changed to %q", got)
+	}
+}
+
+func TestMachineAndPointLimits(t *testing.T) {
+	good := func() *sample.Machine {
+		return &sample.Machine{Epoch: 7, Hostname: "web-1", IntervalMs: 1000, Labels: []*sample.Label{{Key: "az", Value: "a"}}}
+	}
+	if err := good().Check(); err != nil {
+		t.Errorf("a plain machine is refused: %v", err)
+	}
+	for name, spoil := range map[string]func(*sample.Machine){
+		"no epoch":      func(m *sample.Machine) { m.Epoch = 0 },
+		"no interval":   func(m *sample.Machine) { m.IntervalMs = 0 },
+		"slow interval": func(m *sample.Machine) { m.IntervalMs = 60_001 },
+		"long name":     func(m *sample.Machine) { m.Hostname = strings.Repeat("x", sample.MaxName+1) },
+		"long label":    func(m *sample.Machine) { m.Labels[0].Value = strings.Repeat("x", sample.MaxName+1) },
+		"many labels":   func(m *sample.Machine) { m.Labels = repeat(m.Labels[0], sample.MaxLabels+1) },
+		"collectors":    func(m *sample.Machine) { m.Collectors = make([]string, sample.MaxCollectors+1) },
+	} {
+		m := good()
+		spoil(m)
+		if err := m.Check(); !errors.Is(err, sample.ErrLimit) {
+			t.Errorf("%s: got error %v, want one that wraps ErrLimit", name, err)
+		}
+	}
+	m := good()
+	m.Hostname, m.Labels[0].Value = "we\x1bb", "a\n"
+	m.Clean()
+	if m.GetHostname() != "web" || m.GetLabels()[0].GetValue() != "a" {
+		t.Errorf("control characters stayed in %q, %q", m.GetHostname(), m.GetLabels()[0].GetValue())
+	}
+
+	point := func() *sample.Point { return &sample.Point{Time: 1_795_000_000, Samples: 10, Cpu: proto.Float32(0.5)} }
+	if err := point().Check(); err != nil {
+		t.Errorf("a plain point is refused: %v", err)
+	}
+	for name, spoil := range map[string]func(*sample.Point){
+		"odd time":     func(p *sample.Point) { p.Time++ },
+		"before 1970":  func(p *sample.Point) { p.Time = -10 },
+		"no samples":   func(p *sample.Point) { p.Samples = 0 },
+		"hot over one": func(p *sample.Point) { p.Hottest = proto.Float32(1.5) },
+		"rps NaN":      func(p *sample.Point) { p.Rps = proto.Float32(float32(math.NaN())) },
+	} {
+		p := point()
+		spoil(p)
+		if err := p.Check(); !errors.Is(err, sample.ErrLimit) {
+			t.Errorf("%s: got error %v, want one that wraps ErrLimit", name, err)
+		}
+	}
+}
+
+func TestBusyByte(t *testing.T) {
+	for _, share := range []float64{0, 0.004, 0.25, 0.5, 0.999, 1} {
+		got, ok := sample.DecodeBusy(sample.EncodeBusy(share))
+		if !ok || math.Abs(got-share) > 0.002+1e-9 {
+			t.Errorf("%v came back as %v, %v", share, got, ok)
+		}
+	}
+	if sample.EncodeBusy(1.005) != sample.Full {
+		t.Error("a rounding excess is not full")
+	}
+	for _, share := range []float64{-0.1, 1.2, math.NaN(), math.Inf(1)} {
+		if _, ok := sample.DecodeBusy(sample.EncodeBusy(share)); ok {
+			t.Errorf("%v has a reading", share)
+		}
+	}
+}
+
+func FuzzReceive(f *testing.F) {
+	f.Add(encode(f, typical()))
+	f.Add([]byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := sample.Receive(b)
+		if err != nil {
+			return
+		}
+		if err := s.Check(); err != nil {
+			t.Errorf("an accepted sample does not pass its own check: %v", err)
+		}
+		for _, v := range s.GetServices() {
+			if v.GetName() != sample.Printable(v.GetName()) {
+				t.Errorf("control characters stayed in %q", v.GetName())
+			}
+		}
+	})
+}
+
+func BenchmarkSize(b *testing.B) {
+	var n int
+	for b.Loop() {
+		n = len(encode(b, typical()))
+	}
+	b.ReportMetric(float64(n), "wire-B/sample")
+}
+
+func BenchmarkReceive(b *testing.B) {
+	wire := encode(b, typical())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := sample.Receive(wire); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func ExampleEncodeBusy() {
+	fmt.Println(sample.EncodeBusy(0.5), sample.EncodeBusy(-1))
+	// Output: 125 255
+}
