@@ -1,0 +1,90 @@
+package capacity
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Limit is what one resource of a host or pool can give.
+type Limit struct {
+	Name     string // "cpu", "conns"
+	Used     float64
+	Capacity float64 // at 100%, > 0
+	Unit     string  // "cores", "connections"
+	From     string  // where Capacity comes from: "2 cores online", "--per-server 10000"
+}
+
+// Ratio is Used / Capacity, 0 for a capacity that is not above 0. It may pass
+// 1: a policy can be overrun.
+func (l Limit) Ratio() float64 {
+	if !(l.Capacity > 0) {
+		return 0
+	}
+	return l.Used / l.Capacity
+}
+
+// Nearest puts the limit with the highest ratio first; equal ones keep their
+// order.
+func Nearest(limits []Limit) {
+	slices.SortStableFunc(limits, func(a, b Limit) int { return descending(a.Ratio(), b.Ratio()) })
+}
+
+func descending(a, b float64) int {
+	switch {
+	case a > b:
+		return -1
+	case a < b:
+		return 1
+	}
+	return 0
+}
+
+// check refuses a limit that nothing can be computed from.
+func (l Limit) check() error {
+	if err := above0(l.Name+" capacity", l.Capacity); err != nil {
+		return err
+	}
+	return atLeast0(l.Name+" used", l.Used)
+}
+
+// PoolLimit is one limit added up over the servers of a pool.
+type PoolLimit struct {
+	Limit               // Used and Capacity are sums over Servers
+	Servers     int     // how many servers the sums stand on, at least 1
+	Least, Most float64 // the smallest and the largest capacity of one server
+}
+
+// Sum adds one limit up over servers. The name, the unit and the source are
+// those of the first; the source of unlike servers says so. Errors wrap
+// ErrInput; no servers is one.
+func Sum(servers []Limit) (PoolLimit, error) {
+	if len(servers) == 0 {
+		return PoolLimit{}, fmt.Errorf("sum of no servers: %w", ErrInput)
+	}
+	p := PoolLimit{Limit: servers[0], Servers: len(servers), Least: servers[0].Capacity, Most: servers[0].Capacity}
+	p.Used, p.Capacity = 0, 0
+	for _, l := range servers {
+		if err := l.check(); err != nil {
+			return PoolLimit{}, err
+		}
+		p.Used += l.Used
+		p.Capacity += l.Capacity
+		p.Least, p.Most = min(p.Least, l.Capacity), max(p.Most, l.Capacity)
+	}
+	if len(servers) > 1 {
+		p.From = fmt.Sprintf("%s servers × %s", Count(float64(p.Servers)), Amount(p.Typical()))
+		if p.Unlike() {
+			p.From = fmt.Sprintf("%s servers of %s to %s", Count(float64(p.Servers)), Amount(p.Least), Amount(p.Most))
+		}
+	}
+	if err := p.check(); err != nil {
+		return PoolLimit{}, err
+	}
+	return p, nil
+}
+
+// Typical is the capacity of a mean server of the pool.
+func (p PoolLimit) Typical() float64 { return p.Capacity / float64(p.Servers) }
+
+// Unlike says whether the servers differ in capacity by more than a thousandth.
+func (p PoolLimit) Unlike() bool { return p.Most-p.Least > p.Most/1000 }
