@@ -1,0 +1,187 @@
+// Package fleet keeps every host over time: its newest sample, its state and
+// its history, and adds them up into a Snapshot, a value nobody changes.
+//
+// Nothing here reads a clock: the time is an argument of every call, and is the
+// viewer's. Whether a host is fresh is judged by when its newest sample
+// arrived, never by the label the host's own clock gave it.
+//
+// Memory of one host, allocated as it fills: 900 seconds of 96 bytes and one
+// byte a core, 8,640 ten-second points of 24 bytes (a day), and its last ten
+// samples whole. That is at most 340 kB and 900 bytes a core with samples as
+// real machines send them, and never more than ten of the largest samples
+// besides, whatever a host sends (TestBudget).
+package fleet
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"capmon/sample"
+)
+
+// Config is what a fleet is made with.
+type Config struct {
+	Policy Policy // zero fields are not set; a Target not set is DefaultTarget
+}
+
+// DefaultTarget is the utilisation to run at when the policy names none.
+const DefaultTarget = 0.80
+
+// Fleet is every host over time. It is safe for concurrent use.
+type Fleet struct {
+	policy Policy
+
+	mu     sync.Mutex
+	hosts  []*host // in the order of Join
+	byName map[string]*host
+	left   []departed // newest last
+	chart  cache
+}
+
+// departed is an entry that has left the list.
+type departed struct {
+	name string
+	at   time.Time
+}
+
+const (
+	maxDeparted  = 8
+	departedSeen = 5 * time.Minute // how long a departure is worth a note
+)
+
+// New returns a fleet without hosts.
+func New(c Config) *Fleet {
+	return &Fleet{policy: c.Policy, byName: make(map[string]*host)}
+}
+
+// Join adds a host at the end of the list; a host that is there already only
+// gets the address. What a host sends before it has joined, or after it has
+// left, is ignored.
+func (f *Fleet) Join(name, addr string, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h := f.byName[name]; h != nil {
+		h.addr = addr
+		return
+	}
+	h := &host{name: name, addr: addr, joined: now}
+	f.hosts = append(f.hosts, h)
+	f.byName[name] = h
+	f.left = slices.DeleteFunc(f.left, func(d departed) bool { return d.name == name })
+}
+
+// Leave removes a host, as when a name no longer resolves to it. Its history
+// goes with it; a note tells of it for a while.
+func (f *Fleet) Leave(name string, now time.Time) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := f.byName[name]
+	if h == nil {
+		return
+	}
+	delete(f.byName, name)
+	f.hosts = slices.DeleteFunc(f.hosts, func(other *host) bool { return other == h })
+	f.chart = cache{}
+	f.left = append(f.left, departed{name, now})
+	if len(f.left) > maxDeparted {
+		f.left = slices.Delete(f.left, 0, 1)
+	}
+}
+
+// Machine is what a host says about itself at the beginning of a stream. Its
+// epoch is the host's present run from now on. m is kept, and must not be
+// changed any more.
+func (f *Fleet) Machine(name string, m *sample.Machine, _ time.Time) {
+	f.with(name, func(h *host) {
+		if m == nil {
+			return
+		}
+		h.machine = m
+		if every := time.Duration(m.GetIntervalMs()) * time.Millisecond; every != h.interval {
+			h.interval = every
+			f.chart.touch(math.MinInt64)
+		}
+		h.run(m.GetEpoch(), true)
+	})
+}
+
+// Samples takes samples of one run of a host, in any order, however late and
+// however often. The samples are kept, and must not be changed any more. Only a
+// sample newer than all of its run makes a host fresh.
+func (f *Fleet) Samples(name string, epoch uint64, samples []*sample.Sample, now time.Time) {
+	f.with(name, func(h *host) {
+		if from, changed := h.samples(epoch, samples, now); changed {
+			f.chart.touch(from)
+		}
+	})
+}
+
+// Points takes ten-second points of one run of a host, in any order. Points
+// from before the last day or from the future are ignored.
+func (f *Fleet) Points(name string, epoch uint64, points []*sample.Point, now time.Time) {
+	f.with(name, func(h *host) {
+		if from, changed := h.addPoints(points, now); changed {
+			f.chart.touch(from)
+		}
+	})
+}
+
+// Detail takes a sample of the detail stream of a host: its Sample.core_parts
+// fill Past.Parts. It makes no host fresh and adds no history.
+func (f *Fleet) Detail(name string, s *sample.Sample, now time.Time) {
+	f.with(name, func(h *host) {
+		if parts := coreParts(s); parts != nil {
+			h.parts, h.partsAt = parts, now
+		}
+	})
+}
+
+// Dropped adds n samples that this viewer was too slow for.
+func (f *Fleet) Dropped(name string, n uint64) {
+	f.with(name, func(h *host) { h.dropped += n })
+}
+
+// Link tells how the connection to a host stands: whether it is up, whether the
+// host refused it, why in one line and what a user can do about it.
+func (f *Fleet) Link(name string, up, refused bool, reason, do string, _ time.Time) {
+	f.with(name, func(h *host) {
+		h.refused = refused && !up
+		h.reason, h.do = reason, do
+		if up {
+			h.reason, h.do = "", ""
+		}
+	})
+}
+
+// Next is when a state or a shown age next changes although nothing arrives;
+// zero when that is never. It is later than now.
+func (f *Fleet) Next(now time.Time) time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var next time.Time
+	for _, h := range f.hosts {
+		if at := h.next(now); !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}
+
+// with calls do under the lock with the host of that name, if there is one.
+func (f *Fleet) with(name string, do func(*host)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if h := f.byName[name]; h != nil {
+		do(h)
+	}
+}
+
+// target is the utilisation in force.
+func (p Policy) target() float64 {
+	if p.Target > 0 && p.Target <= 1 {
+		return p.Target
+	}
+	return DefaultTarget
+}

@@ -1,0 +1,95 @@
+package fleet
+
+import (
+	"math"
+
+	"capmon/capacity"
+	"capmon/sample"
+)
+
+// judge works out the limits of a host and what room they leave.
+func (v *viewed) judge(p Policy) {
+	if v.Available.OK && v.CoresUsed.OK && v.Available.V > 0 {
+		v.Limits = append(v.Limits, capacity.Limit{
+			Name: "cpu", Unit: "cores", Used: v.CoresUsed.V, Capacity: v.Available.V,
+			From: availableFrom(v.Newest.GetCpu().GetAvailableFrom(), v.Available.V),
+		})
+	}
+	if v.Connections.OK && p.perServer() > 0 {
+		v.Limits = append(v.Limits, capacity.Limit{
+			Name: "conns", Unit: "connections", Used: v.Connections.V, Capacity: p.perServer(),
+			From: "policy: " + capacity.Amount(p.perServer()) + " a server",
+		})
+	}
+	if len(v.Limits) == 0 {
+		return
+	}
+	capacity.Nearest(v.Limits)
+	near := v.Limits[0]
+	v.Bound = near.Name
+	v.Headroom = value(capacity.Headroom(near, p.target()))
+	switch {
+	case near.Name == "conns":
+		v.RoomUsers = whole(value(capacity.Room(near)))
+	case v.Connections.OK && v.Connections.V > 0:
+		v.RoomUsers = whole(value(capacity.RoomOf(v.Connections.V, near.Ratio())))
+	}
+	if v.RPS.OK && v.RPS.V > 0 {
+		v.RoomRPS = value(capacity.RoomOf(v.RPS.V, near.Ratio()))
+	}
+}
+
+// flag adds the words that stand for what is wrong with a host.
+func (v *viewed) flag(p Policy) {
+	if len(v.Limits) > 0 && v.Limits[0].Ratio() >= fullAt {
+		v.Flags = append([]string{"full"}, v.Flags...)
+	}
+	if v.State == Stale {
+		v.Flags = append(v.Flags, "stale")
+	}
+	if math.Abs(v.Skew.Or(0)) > clockSkewAt {
+		v.Flags = append(v.Flags, "clock-skew")
+	}
+}
+
+// perServer is the connections one server may hold; 0: not set.
+func (p Policy) perServer() float64 {
+	if p.PerServer > 0 && !math.IsInf(p.PerServer, 0) {
+		return p.PerServer
+	}
+	return 0
+}
+
+// availableFrom says in words what sets the number of cores.
+func availableFrom(b sample.Bound, cores float64) string {
+	n := capacity.Amount(cores)
+	word := n + " cores"
+	if cores == 1 {
+		word = "1 core"
+	}
+	switch b {
+	case sample.Bound_BOUND_ONLINE:
+		return word + " online"
+	case sample.Bound_BOUND_CPUSET:
+		return "cpuset of " + word
+	case sample.Bound_BOUND_QUOTA:
+		return "quota of " + word
+	}
+	return word
+}
+
+// value is the number of a result, unknown where there is none.
+func value(r capacity.Result, err error) capacity.Num {
+	if err != nil {
+		return capacity.Num{}
+	}
+	return capacity.Known(r.V)
+}
+
+// whole rounds down: half a user is none.
+func whole(n capacity.Num) capacity.Num {
+	if !n.OK {
+		return n
+	}
+	return capacity.Known(math.Floor(n.V + 1e-9))
+}

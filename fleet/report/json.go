@@ -1,0 +1,231 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"time"
+
+	"capmon/capacity"
+	"capmon/fleet"
+)
+
+// Schema names the contract of JSON. Keys are only ever added to it.
+const Schema = "capmon.snapshot/1"
+
+// JSON writes s as one object, indented, with a newline at its end. Every key
+// is there from the first version on; what is not known is null.
+func JSON(w io.Writer, s fleet.Snapshot) error {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(document(s)); err != nil {
+		return fmt.Errorf("snapshot as JSON: %w", err)
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// quote writes a JSON string without turning < > & into escapes.
+func quote(s string) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(s); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
+}
+
+type doc struct {
+	Schema    string   `json:"schema"`
+	Time      string   `json:"time"`
+	Simulated bool     `json:"simulated"`
+	Notes     []string `json:"notes"`
+	Totals    totals   `json:"totals"`
+	Pools     []pool   `json:"pools"`
+	Hosts     []host   `json:"hosts"`
+}
+
+type totals struct {
+	Hosts       int    `json:"hosts"`
+	HostsUp     int    `json:"hosts_up"`
+	Users       num    `json:"users"`
+	UsersFrom   string `json:"users_from"`
+	RPS         num    `json:"rps"`
+	Connections num    `json:"connections"`
+	Cores       num    `json:"cores"`
+	CoresUsed   num    `json:"cores_used"`
+}
+
+type pool struct {
+	Name      string   `json:"name"`
+	Hosts     int      `json:"hosts"`
+	Bound     text     `json:"bound"`
+	Headroom  num      `json:"headroom"`
+	RoomUsers num      `json:"room_users"`
+	RoomRPS   num      `json:"room_rps"`
+	Need      num      `json:"need"`
+	Raw       num      `json:"raw"`
+	Spare     int      `json:"spare"`
+	Run       num      `json:"run"`
+	Short     num      `json:"short"`
+	Trend     string   `json:"trend"`
+	FullInS   num      `json:"full_in_s"`
+	WarmUpS   num      `json:"warm_up_s"`
+	Formula   text     `json:"formula"`
+	Steps     []string `json:"steps"`
+}
+
+type host struct {
+	Name           string            `json:"name"`
+	Addr           text              `json:"addr"`
+	State          string            `json:"state"`
+	Reason         text              `json:"reason"`
+	Do             text              `json:"do"`
+	AgeS           num               `json:"age_s"`
+	ClockSkewS     num               `json:"clock_skew_s"`
+	Labels         map[string]string `json:"labels"`
+	Cores          []num             `json:"cores"` // null: none known
+	CoresAvailable num               `json:"cores_available"`
+	CoresUsed      num               `json:"cores_used"`
+	CPU            num               `json:"cpu"`
+	HottestCore    num               `json:"hottest_core"`
+	HottestThread  *thread           `json:"hottest_thread"`
+	RPS            num               `json:"rps"`
+	RPSSource      text              `json:"rps_source"`
+	Connections    num               `json:"connections"`
+	Bound          text              `json:"bound"`
+	Headroom       num               `json:"headroom"`
+	RoomUsers      num               `json:"room_users"`
+	RoomRPS        num               `json:"room_rps"`
+	Limits         []limit           `json:"limits"`
+	Processes      *struct{}         `json:"processes"` // not measured yet
+	Flags          []string          `json:"flags"`
+	Services       []service         `json:"services"`
+	Memory         memory            `json:"memory"`
+	Self           self              `json:"self"`
+}
+
+type thread struct {
+	PID    int    `json:"pid"`
+	TID    int    `json:"tid"`
+	Name   string `json:"name"`
+	Demand num    `json:"demand"`
+}
+
+type limit struct {
+	Name     string `json:"name"`
+	Used     num    `json:"used"`
+	Capacity num    `json:"capacity"`
+	Unit     string `json:"unit"`
+	From     string `json:"from"`
+}
+
+type service struct {
+	Port           int      `json:"port"`
+	Name           text     `json:"name"`
+	RPS            num      `json:"rps"`
+	RPSSource      text     `json:"rps_source"`
+	ResponsesTotal num      `json:"responses_total"`
+	Connections    num      `json:"connections"`
+	Status         status   `json:"status"`    // not measured yet
+	LatencyS       latency  `json:"latency_s"` // not measured yet
+	Flags          []string `json:"flags"`
+}
+
+type status struct {
+	OK    num `json:"2xx"`
+	Error num `json:"5xx"`
+}
+
+type latency struct {
+	P50 num `json:"p50"`
+	P95 num `json:"p95"`
+	P99 num `json:"p99"`
+}
+
+type memory struct {
+	UsedBytes  num `json:"used_bytes"`
+	TotalBytes num `json:"total_bytes"`
+}
+
+type self struct {
+	CPUMsS   num `json:"cpu_ms_s"`
+	RSSBytes num `json:"rss_bytes"`
+}
+
+func document(s fleet.Snapshot) doc {
+	d := doc{
+		Schema: Schema, Time: s.At.UTC().Format(time.RFC3339Nano), Simulated: s.Simulated, Notes: orEmpty(s.Notes),
+		Totals: totals{
+			Hosts: s.Totals.Hosts, HostsUp: s.Totals.Up, Users: num(s.Totals.Users), UsersFrom: s.Totals.UsersFrom,
+			RPS: num(s.Totals.RPS), Connections: num(s.Totals.Connections), Cores: num(s.Totals.Cores), CoresUsed: num(s.Totals.CoresUsed),
+		},
+		Pools: make([]pool, 0, len(s.Pools)), Hosts: make([]host, 0, len(s.Hosts)),
+	}
+	for _, p := range s.Pools {
+		v := pool{
+			Name: p.Name, Hosts: p.Hosts, Bound: text(p.Bound), Headroom: num(p.Headroom), RoomUsers: num(p.RoomUsers),
+			RoomRPS: num(p.RoomRPS), Need: num(p.Need), Raw: num(p.Raw), Spare: s.Policy.Spare, Run: num(p.Run), Short: num(p.Short),
+			Trend: "unknown", Formula: text(p.Formula), Steps: orEmpty(p.Steps),
+		}
+		if s.Policy.WarmUp > 0 {
+			v.WarmUpS = num(capacity.Known(s.Policy.WarmUp.Seconds()))
+		}
+		d.Pools = append(d.Pools, v)
+	}
+	for i := range s.Hosts {
+		d.Hosts = append(d.Hosts, hostOf(&s.Hosts[i]))
+	}
+	return d
+}
+
+func hostOf(h *fleet.Host) host {
+	v := host{
+		Name: h.Name, Addr: text(h.Addr), State: h.State.String(), Reason: text(h.Reason), Do: text(h.Do),
+		AgeS: num(h.Age), ClockSkewS: num(h.Skew), Labels: map[string]string{},
+		CoresAvailable: num(h.Available), CoresUsed: num(h.CoresUsed), CPU: num(h.CPU),
+		RPS: num(h.RPS), RPSSource: text(h.RPSSource), Connections: num(h.Connections),
+		Bound: text(h.Bound), Headroom: num(h.Headroom), RoomUsers: num(h.RoomUsers), RoomRPS: num(h.RoomRPS),
+		Limits: []limit{}, Flags: orEmpty(h.Flags),
+		Memory: memory{num(h.MemoryUsed), num(h.MemoryTotal)}, Self: self{num(h.SelfCPU), num(h.SelfRSS)},
+	}
+	for _, l := range h.Machine.GetLabels() {
+		v.Labels[l.GetKey()] = l.GetValue()
+	}
+	for _, busy := range h.Cores {
+		v.Cores = append(v.Cores, num{V: busy, OK: !math.IsNaN(busy)})
+	}
+	if h.HottestCore.Known {
+		v.HottestCore = num(capacity.Known(h.HottestCore.Busy))
+	}
+	if t := h.Thread; t.Known {
+		v.HottestThread = &thread{PID: t.PID, TID: t.TID, Name: t.Name, Demand: num(capacity.Known(t.Demand))}
+	}
+	for _, l := range h.Limits {
+		v.Limits = append(v.Limits, limit{l.Name, num(capacity.Known(l.Used)), num(capacity.Known(l.Capacity)), l.Unit, l.From})
+	}
+	if h.Services != nil {
+		v.Services = []service{} // known to be none
+	}
+	for _, sv := range h.Services {
+		v.Services = append(v.Services, service{
+			Port: sv.Port, Name: text(sv.Name), RPS: num(sv.RPS), RPSSource: text(sv.RPSSource),
+			ResponsesTotal: num(sv.Responses), Connections: num(sv.Connections), Flags: []string{},
+		})
+	}
+	return v
+}
+
+// orEmpty makes [] of nil: a list that is known to be empty is not null.
+func orEmpty(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return slices.Clip(list)
+}

@@ -1,0 +1,156 @@
+package report
+
+import (
+	"bytes"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"capmon/capacity"
+	"capmon/fleet"
+)
+
+// Prom writes s in the Prometheus text format, version 0.0.4: gauges (and one
+// counter) with the unit in their name. What is not known has no line.
+func Prom(w io.Writer, s fleet.Snapshot) error {
+	m := &metrics{seen: map[string]*family{}}
+	m.fleet(s)
+	for i := range s.Pools {
+		m.pool(&s.Pools[i])
+	}
+	for i := range s.Hosts {
+		m.host(&s.Hosts[i])
+	}
+	var b bytes.Buffer
+	for _, f := range m.list {
+		b.WriteString("# HELP " + f.name + " " + f.help + "\n# TYPE " + f.name + " " + f.kind + "\n")
+		b.Write(f.lines.Bytes())
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+// metrics keeps the families in the order in which they were first named, so
+// that all lines of one stand together.
+type metrics struct {
+	list []*family
+	seen map[string]*family
+}
+
+type family struct {
+	name, help, kind string
+	lines            bytes.Buffer
+}
+
+func (m *metrics) gauge(name, help string, v capacity.Num, labels ...string) {
+	m.line("gauge", name, help, v, labels)
+}
+
+// line adds a value; labels are name, value, name, value.
+func (m *metrics) line(kind, name, help string, v capacity.Num, labels []string) {
+	if !v.OK || math.IsNaN(v.V) || math.IsInf(v.V, 0) {
+		return
+	}
+	f := m.seen[name]
+	if f == nil {
+		f = &family{name: name, help: help, kind: kind}
+		m.seen[name] = f
+		m.list = append(m.list, f)
+	}
+	f.lines.WriteString(name)
+	for i := 0; i+1 < len(labels); i += 2 {
+		if i == 0 {
+			f.lines.WriteByte('{')
+		} else {
+			f.lines.WriteByte(',')
+		}
+		f.lines.WriteString(labels[i] + `="` + escape.Replace(labels[i+1]) + `"`)
+	}
+	if len(labels) > 1 {
+		f.lines.WriteByte('}')
+	}
+	f.lines.WriteByte(' ')
+	f.lines.Write(strconv.AppendFloat(nil, tidy(v.V), 'f', -1, 64))
+	f.lines.WriteByte('\n')
+}
+
+// escape is what a label value needs.
+var escape = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
+func number(n int) capacity.Num { return capacity.Known(float64(n)) }
+
+func truth(v bool) capacity.Num {
+	if v {
+		return number(1)
+	}
+	return number(0)
+}
+
+func (m *metrics) fleet(s fleet.Snapshot) {
+	t := s.Totals
+	m.gauge("capmon_simulated", "Whether the numbers are made up.", truth(s.Simulated))
+	const hosts, about = "capmon_hosts", "Hosts by state."
+	m.gauge(hosts, about, number(t.Up), "state", "up")
+	m.gauge(hosts, about, number(t.Stale), "state", "stale")
+	m.gauge(hosts, about, number(t.Down), "state", "down")
+	m.gauge(hosts, about, number(t.Unseen), "state", "unseen")
+	m.gauge("capmon_hosts_counted", "Hosts that the totals stand on.", number(t.Counted))
+	m.gauge("capmon_users", "Active users, counted by connections.", t.Users)
+	m.gauge("capmon_requests_per_second", "Responses a second of all hosts that know, mean of 10 s.", t.RPS)
+	m.gauge("capmon_connections", "Established connections, server side.", t.Connections)
+	m.gauge("capmon_cores", "Cores available.", t.Cores)
+	m.gauge("capmon_cores_used", "Cores used.", t.CoresUsed)
+}
+
+func (m *metrics) pool(p *fleet.Pool) {
+	l := []string{"pool", p.Name}
+	m.gauge("capmon_pool_hosts", "Hosts of the pool.", number(p.Hosts), l...)
+	m.gauge("capmon_pool_need", "Servers required, spare included.", p.Need, l...)
+	m.gauge("capmon_pool_raw", "Servers required for the load at target, without spare.", p.Raw, l...)
+	m.gauge("capmon_pool_run", "Servers to run within min and max.", p.Run, l...)
+	m.gauge("capmon_pool_short", "Servers needed beyond max.", p.Short, l...)
+	m.gauge("capmon_pool_headroom_ratio", "Share of the capacity at target, after spare, that is left; may be negative.", p.Headroom, l...)
+	m.gauge("capmon_pool_lose_one_ratio", "Utilisation of the nearest limit after losing one host.", p.LoseOne, l...)
+	m.gauge("capmon_pool_room_users", "Users left to the limit.", p.RoomUsers, l...)
+	m.gauge("capmon_pool_room_requests_per_second", "Requests a second left to the limit, at least.", p.RoomRPS, l...)
+	for _, v := range p.Limits {
+		m.gauge("capmon_pool_limit_ratio", "Utilisation of a limit of the pool.", capacity.Known(v.Ratio()), "pool", p.Name, "limit", v.Name)
+	}
+}
+
+func (m *metrics) host(h *fleet.Host) {
+	l := []string{"host", h.Name}
+	m.gauge("capmon_host_up", "Whether the host is up.", truth(h.State == fleet.Up), l...)
+	m.gauge("capmon_host_age_seconds", "Time since the newest sample arrived.", h.Age, l...)
+	m.gauge("capmon_host_clock_skew_seconds", "How far the clock of the host is ahead.", h.Skew, l...)
+	m.gauge("capmon_host_cpu_ratio", "Cores used of those available.", h.CPU, l...)
+	m.gauge("capmon_host_cores", "Cores available.", h.Available, l...)
+	m.gauge("capmon_host_cores_used", "Cores used.", h.CoresUsed, l...)
+	m.gauge("capmon_host_hottest_core_ratio", "Busy share of the busiest core.", capacity.Num{V: h.HottestCore.Busy, OK: h.HottestCore.Known}, l...)
+	m.gauge("capmon_host_hottest_thread_cores", "Run time and run-queue wait of the thread with the highest demand, in cores.", capacity.Num{V: h.Thread.Demand, OK: h.Thread.Known}, l...)
+	m.gauge("capmon_host_requests_per_second", "Responses a second, mean of 10 s.", h.RPS, l...)
+	m.gauge("capmon_host_connections", "Established connections, server side.", h.Connections, l...)
+	m.gauge("capmon_host_memory_used_bytes", "Memory that could not be had at once.", h.MemoryUsed, l...)
+	m.gauge("capmon_host_memory_bytes", "Memory, or the container's limit.", h.MemoryTotal, l...)
+	m.gauge("capmon_host_headroom_ratio", "Share of the capacity at target that is left; may be negative.", h.Headroom, l...)
+	m.gauge("capmon_host_room_users", "Users left to the nearest limit.", h.RoomUsers, l...)
+	m.gauge("capmon_host_room_requests_per_second", "Requests a second left to the nearest limit, at least.", h.RoomRPS, l...)
+	for _, v := range h.Limits {
+		m.gauge("capmon_host_limit_ratio", "Utilisation of a limit.", capacity.Known(v.Ratio()), "host", h.Name, "limit", v.Name)
+	}
+	for _, flag := range h.Flags {
+		m.gauge("capmon_host_flag", "1 for each flag that stands.", number(1), "host", h.Name, "flag", flag)
+	}
+	m.gauge("capmon_host_self_cpu_ratio", "Cores that the agent itself uses.", capacity.Num{V: h.SelfCPU.V / 1000, OK: h.SelfCPU.OK}, l...)
+	m.gauge("capmon_host_self_resident_bytes", "Memory that the agent itself uses.", h.SelfRSS, l...)
+	for i, busy := range h.Cores {
+		m.gauge("capmon_core_busy_ratio", "Busy share of a core, in the order of the host's online cores.", capacity.Known(busy), "host", h.Name, "core", strconv.Itoa(i))
+	}
+	for _, v := range h.Services {
+		l := []string{"host", h.Name, "port", strconv.Itoa(v.Port), "service", v.Name}
+		m.gauge("capmon_service_requests_per_second", "Responses a second of a listening port, mean of 10 s.", v.RPS, l...)
+		m.gauge("capmon_service_connections", "Established connections of a listening port.", v.Connections, l...)
+		m.line("counter", "capmon_service_responses_total", "Responses since the agent began.", v.Responses, l)
+	}
+}

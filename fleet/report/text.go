@@ -1,0 +1,165 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"capmon/capacity"
+	"capmon/fleet"
+)
+
+// Text writes s for people and grep: the verdict, the totals, and one line a
+// host whose columns are aligned in cells, not bytes. Unknown is ?.
+func Text(w io.Writer, s fleet.Snapshot) error {
+	var b bytes.Buffer
+	header(&b, s)
+	for _, p := range s.Pools {
+		poolText(&b, p, len(s.Pools) > 1)
+	}
+	b.WriteString("\n")
+	table(&b, rowsOf(s))
+	for i := range s.Hosts {
+		if h := &s.Hosts[i]; h.State != fleet.Up {
+			fmt.Fprintf(&b, "\n%s is %s", h.Name, h.State)
+			for _, more := range []string{h.Reason, h.Do} {
+				if more != "" {
+					b.WriteString(": " + more)
+				}
+			}
+		}
+	}
+	for _, n := range s.Notes {
+		fmt.Fprintf(&b, "\nnote: %s", n)
+	}
+	if !bytes.HasSuffix(b.Bytes(), []byte("\n")) {
+		b.WriteString("\n")
+	}
+	_, err := w.Write(b.Bytes())
+	return err
+}
+
+func header(b *bytes.Buffer, s fleet.Snapshot) {
+	t := s.Totals
+	fmt.Fprintf(b, "capmon  %s  %d of %d hosts up", s.At.UTC().Format(time.RFC3339), t.Up, t.Hosts)
+	for _, state := range []struct {
+		n    int
+		word string
+	}{{t.Stale, "stale"}, {t.Down, "down"}, {t.Unseen, "unseen"}} {
+		if state.n > 0 {
+			fmt.Fprintf(b, ", %d %s", state.n, state.word)
+		}
+	}
+	if s.Simulated {
+		b.WriteString("  SIMULATED")
+	}
+	b.WriteString("\n")
+}
+
+func poolText(b *bytes.Buffer, p fleet.Pool, named bool) {
+	prefix := ""
+	if named {
+		prefix = p.Name + ": "
+	}
+	if len(p.Verdict.Do) > 0 {
+		sign := p.Verdict.Level.Sign()
+		if sign != "" && !strings.HasPrefix(p.Verdict.Do[0], sign) {
+			prefix += sign + " "
+		}
+		b.WriteString(prefix + p.Verdict.Do[0] + "\n")
+	}
+	if len(p.Verdict.Why) > 0 {
+		b.WriteString(p.Verdict.Why[0] + "\n")
+	}
+}
+
+// rowsOf are the cells of the table, the head first and the totals last.
+func rowsOf(s fleet.Snapshot) [][]string {
+	rows := [][]string{{"HOST", "STATE", "AGE", "CPU%", "CORES", "OF", "HOT%", "RPS", "CONNS", "ROOM", "BOUND", "FLAGS"}}
+	for i := range s.Hosts {
+		h := &s.Hosts[i]
+		rows = append(rows, []string{
+			h.Name, h.State.String(), decimal(h.Age, 1), percent(h.CPU), decimal(h.CoresUsed, 1), amount(h.Available), hot(h.HottestCore),
+			whole(h.RPS), whole(h.Connections), whole(h.RoomUsers), or(h.Bound, "?"), or(strings.Join(h.Flags, ","), "-"),
+		})
+	}
+	t := s.Totals
+	bound, room := "?", capacity.Num{}
+	if len(s.Pools) > 0 {
+		bound, room = or(s.Pools[0].Bound, "?"), s.Pools[0].RoomUsers
+	}
+	return append(rows, []string{
+		"FLEET", fmt.Sprintf("%d/%d", t.Counted, t.Hosts), "", percent(t.CPU), decimal(t.CoresUsed, 1), amount(t.Cores), hot(t.HottestCore),
+		whole(t.RPS), whole(t.Connections), whole(room), bound, "",
+	})
+}
+
+// leftAligned are the columns of words.
+var leftAligned = map[int]bool{0: true, 1: true, 10: true, 11: true}
+
+// table writes rows in columns as wide as their widest cell, with two spaces
+// between them and none at the end of a line.
+func table(b *bytes.Buffer, rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, r := range rows {
+		for i, c := range r {
+			widths[i] = max(widths[i], ansi.StringWidth(c))
+		}
+	}
+	for _, r := range rows {
+		var line strings.Builder
+		for i, c := range r {
+			pad := strings.Repeat(" ", widths[i]-ansi.StringWidth(c))
+			if i > 0 {
+				line.WriteString("  ")
+			}
+			if leftAligned[i] {
+				line.WriteString(c + pad)
+			} else {
+				line.WriteString(pad + c)
+			}
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+}
+
+func percent(n capacity.Num) string {
+	if !n.OK {
+		return "?"
+	}
+	return capacity.Count(n.V * 100)
+}
+
+func decimal(n capacity.Num, digits int) string {
+	if !n.OK {
+		return "?"
+	}
+	return capacity.Decimal(n.V, digits)
+}
+
+func whole(n capacity.Num) string { return decimal(n, 0) }
+
+func amount(n capacity.Num) string {
+	if !n.OK {
+		return "?"
+	}
+	return capacity.Amount(n.V)
+}
+
+func hot(h fleet.HotCore) string {
+	if !h.Known {
+		return "?"
+	}
+	return capacity.Count(h.Busy * 100)
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,213 @@
+package fleet
+
+import (
+	"time"
+
+	"capmon/capacity"
+	"capmon/sample"
+)
+
+// A Snapshot is the fleet at one moment: a value that nobody changes. Screens,
+// `capmon snapshot` and tests all read the same one. Slices and messages in it
+// may be shared between snapshots and are read only.
+type Snapshot struct {
+	Time      time.Time     // the viewer's clock when it was taken
+	At        time.Time     // the moment it shows; Time itself when Live
+	Live      bool          // shows now, not an earlier moment
+	Interval  time.Duration // the longest sampling interval among the hosts; 1 s when none is known
+	Simulated bool          // at least one host is made up by `capmon demo fleet`
+	Policy    Policy
+	Totals    Totals
+	Pools     []Pool // at least one; with none named, one called "all"
+	Hosts     []Host // in the order of LIST
+	Chart     Chart
+	Notes     []string // what a user should know about the whole, e.g. two entries that are one machine
+}
+
+// Policy is what the people who run the fleet decided. Zero means: not set.
+type Policy struct {
+	Target    float64 // utilisation we want to run at, 0 < Target <= 1
+	Spare     int     // servers we may lose
+	PerServer float64 // connections one server may hold
+	Min, Max  int     // bounds on the number of servers
+	WarmUp    time.Duration
+}
+
+// Totals add up the hosts that count: those up or stale for less than ten
+// intervals. Each total says how many hosts it stands on.
+type Totals struct {
+	Hosts, Up, Stale, Down, Unseen int // Hosts is the sum of the others
+	Counted                        int // hosts in the totals
+
+	Users       capacity.Num
+	UsersFrom   string // what users are counted by: "connections"
+	RPS         capacity.Num
+	RPSHosts    int          // hosts that know their RPS
+	Connections capacity.Num // server side, on listening ports
+	ConnHosts   int
+	Cores       capacity.Num // available
+	CoresUsed   capacity.Num
+	CPUHosts    int
+	CPU         capacity.Num // CoresUsed / Cores, 0..1
+
+	HottestCore   HotCore
+	HottestThread HotThread
+}
+
+// HotCore is the busiest core of a host or of the fleet.
+type HotCore struct {
+	Known bool
+	Host  string
+	Core  int     // the kernel's number
+	Busy  float64 // 0..1
+}
+
+// HotThread is the thread with the highest demand.
+type HotThread struct {
+	Known    bool
+	Host     string
+	PID, TID int
+	Name     string
+	Demand   float64 // run time + run-queue wait, in cores
+}
+
+// State of a host.
+type State uint8
+
+const (
+	Unseen State = iota // has never answered
+	Up
+	Stale // no sample for three intervals; out of the totals after ten
+	Down  // no sample for thirty intervals, or it refuses
+)
+
+// String is the word of the JSON contract.
+func (s State) String() string {
+	return [...]string{"unseen", "up", "stale", "down"}[min(s, Down)]
+}
+
+// Host is one entry of LIST.
+type Host struct {
+	Name     string // as in LIST, without the default port; what screens show
+	Addr     string // host:port; empty for this machine in this process
+	State    State
+	Reason   string          // why it is not up, one line; empty when it is
+	Do       string          // what to do about it; empty when nothing can be said
+	Age      capacity.Num    // seconds since the newest sample arrived
+	Skew     capacity.Num    // seconds its clock is ahead of ours
+	Counted  bool            // in the totals
+	Machine  *sample.Machine // nil until it answered
+	Newest   *sample.Sample  // at the moment shown; nil when unseen, down or in a gap; at an earlier moment without services and threads
+	Dropped  uint64          // samples lost because this viewer was too slow
+	Restarts int             // new epochs seen since the viewer began
+
+	Cores       []float64    // busy of each core 0..1; NaN = unknown; nil when none is known
+	Available   capacity.Num // cores
+	CoresUsed   capacity.Num
+	CPU         capacity.Num // CoresUsed / Available, 0..1
+	HottestCore HotCore
+	Thread      HotThread
+	RPS         capacity.Num // mean of the last 10 s
+	RPSSource   string       // "nginx", "prometheus", several joined by "+"; empty when unknown
+	RPSNote     string       // why RPS is unknown; empty when known
+	Connections capacity.Num
+	MemoryUsed  capacity.Num // bytes
+	MemoryTotal capacity.Num
+	SelfCPU     capacity.Num // milliseconds of CPU a second
+	SelfRSS     capacity.Num // bytes
+
+	Limits    []capacity.Limit // nearest first
+	Bound     string           // name of the nearest limit; empty when none is known
+	Headroom  capacity.Num     // share of the capacity at target that is left; may be negative
+	RoomUsers capacity.Num     // to the nearest limit; where Bound is not "conns" what the use of that limit allows at least
+	RoomRPS   capacity.Num     // to the nearest limit, at least
+	Services  []Service        // nil when not known
+	Flags     []string         // the words of the JSON contract
+
+	Trend []float64 // CPU of the last 60 s, oldest first, one a second; NaN = gap
+	Past  Past      // for the host screen
+}
+
+// Past is the last minutes of one host, oldest first, NaN where there is a gap:
+// in the buckets of Ask, by the second where it asks for none. It is filled only
+// for the host that Ask.Host names.
+type Past struct {
+	Step                  time.Duration
+	CPU, RPS, Connections []float64
+	Parts                 []CoreParts // newest detail, one for each core; nil when none
+}
+
+// CoreParts is where a core's time went, each 0..1; all NaN when unknown.
+type CoreParts struct{ User, System, IRQ, IOWait, Steal float64 }
+
+// Service is a listening port of one host.
+type Service struct {
+	Port        int
+	Name        string       // empty when its owner is hidden
+	RPS         capacity.Num // mean of the last 10 s
+	RPSSource   string
+	RPSNote     string
+	Responses   capacity.Num // since the agent began
+	Connections capacity.Num
+}
+
+// Pool is hosts that serve the same thing, and its verdict.
+type Pool struct {
+	Name           string
+	Hosts, Counted int
+	Limits         []capacity.Limit // of the pool, nearest first; Used is the load that Need is for
+	Bound          string
+	Headroom       capacity.Num // after the spare; may be negative
+	RoomUsers      capacity.Num // sum over the hosts counted
+	RoomRPS        capacity.Num // sum over the hosts counted
+	Raw            capacity.Num // servers for the load at target, at least 1
+	Need           capacity.Num // Raw + spare
+	Run            capacity.Num // Need within Min..Max
+	Short          capacity.Num // Need - Run when Max binds, else 0
+	LoseOne        capacity.Num // utilisation of the nearest limit without the largest host; unknown for one host
+	Formula        string       // the one line behind Need
+	Steps          []string     // ordered, how it came about
+	Verdict        Verdict
+}
+
+// Level of a verdict, in rising order of urgency after Unknown.
+type Level uint8
+
+const (
+	Unknown Level = iota
+	OK
+	Soon
+	Act
+)
+
+// Sign is the text that stands for a level on every screen.
+func (l Level) Sign() string { return [...]string{"?", "", "!", "!!"}[min(l, Act)] }
+
+// Verdict is what to do, in words. Do and Why come from long to short, so that
+// a screen takes the first that fits; the last has at most 20 cells. Only an
+// Unknown one begins with its sign.
+type Verdict struct {
+	Level Level
+	Do    []string // "ADD 1 NOW → 10 (max)    NEED 13 (12 for 80% +1 spare)    SHORT 3 of max 10", ..., "NEED 13/10"
+	Why   []string
+}
+
+// Chart is the history of the totals over the span asked for: buckets of equal
+// width, oldest first, the last of which holds the moment shown and is not full
+// yet. The buckets lie on a grid that stands still, so that they keep their
+// values while new ones are added. NaN is a gap.
+type Chart struct {
+	Start time.Time
+	Step  time.Duration
+	// Means over the bucket, summed over hosts.
+	Connections, RPS, CoresUsed, Cores []float64
+	Hosts                              []int // how many hosts the bucket stands on
+}
+
+// Ask says which snapshot a screen wants.
+type Ask struct {
+	At      time.Time     // zero: live
+	Span    time.Duration // of the chart; 0: 15 minutes; at most 24 hours
+	Buckets int           // of the chart; 0: none, at most 1000
+	Host    string        // whose Past to fill; empty: none
+}

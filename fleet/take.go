@@ -1,0 +1,166 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"capmon/capacity"
+)
+
+// Snapshot is the fleet as a asks for it: now, or at an earlier moment as far
+// as it is remembered. now is the viewer's clock.
+//
+// At an earlier moment each host has the numbers of the second that was its
+// newest then, or of the ten seconds around it where only those are kept;
+// services and threads are not kept. A gap is a gap: Newest is nil and the
+// numbers are unknown.
+func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := Snapshot{Time: now, At: now, Live: a.At.IsZero() || !a.At.Before(now), Policy: f.policy, Interval: time.Second}
+	if !s.Live {
+		s.At = a.At
+	}
+	hosts := make([]viewed, len(f.hosts))
+	for i, h := range f.hosts {
+		if s.Live {
+			hosts[i] = h.view(now, f.policy)
+		} else {
+			hosts[i] = h.viewAt(s.At, f.policy)
+		}
+		if h.name == a.Host {
+			hosts[i].Past = h.past(a, s.At, s.Live)
+		}
+		s.Simulated = s.Simulated || h.machine.GetSimulated()
+		s.Interval = max(s.Interval, h.every())
+	}
+	s.Totals = add(hosts)
+	s.Pools = []Pool{size("all", hosts, f.policy, s.Totals)}
+	s.Hosts = make([]Host, len(hosts))
+	for i := range hosts {
+		s.Hosts[i] = hosts[i].Host
+	}
+	s.Chart = f.draw(a, s.At, s.Live)
+	s.Notes = f.notes(now)
+	return s
+}
+
+// add makes the totals of the hosts that count.
+func add(hosts []viewed) Totals {
+	t := Totals{Hosts: len(hosts), UsersFrom: "connections"}
+	var rps, conns, cores, used sum
+	for i := range hosts {
+		h := &hosts[i]
+		switch h.State {
+		case Up:
+			t.Up++
+		case Stale:
+			t.Stale++
+		case Down:
+			t.Down++
+		case Unseen:
+			t.Unseen++
+		}
+		if !h.Counted {
+			continue
+		}
+		t.Counted++
+		t.RPSHosts += rps.count(h.RPS)
+		t.ConnHosts += conns.count(h.Connections)
+		if h.CoresUsed.OK && h.Available.OK {
+			t.CPUHosts++
+			cores.count(h.Available)
+			used.count(h.CoresUsed)
+		}
+		if h.HottestCore.Known && (!t.HottestCore.Known || h.HottestCore.Busy > t.HottestCore.Busy) {
+			t.HottestCore = h.HottestCore
+		}
+		if h.Thread.Known && (!t.HottestThread.Known || h.Thread.Demand > t.HottestThread.Demand) {
+			t.HottestThread = h.Thread
+		}
+	}
+	t.RPS, t.Connections = capacity.Known(rps.value()), capacity.Known(conns.value())
+	t.Users = t.Connections
+	t.Cores, t.CoresUsed = capacity.Known(cores.value()), capacity.Known(used.value())
+	if t.Cores.V > 0 {
+		t.CPU = capacity.Known(t.CoresUsed.V / t.Cores.V)
+	}
+	return t
+}
+
+// count adds a number that may be unknown, and tells how many it added.
+func (s *sum) count(n capacity.Num) int {
+	if !n.OK {
+		return 0
+	}
+	s.add(n.V)
+	return 1
+}
+
+// notes are what a user should know about the list as a whole.
+func (f *Fleet) notes(now time.Time) []string {
+	var notes []string
+	if n := f.twins(); n != "" {
+		notes = append(notes, n)
+	}
+	var lost uint64
+	var slow []string
+	for _, h := range f.hosts {
+		if h.dropped > 0 {
+			lost += h.dropped
+			slow = append(slow, h.name)
+		}
+	}
+	if lost > 0 {
+		notes = append(notes, fmt.Sprintf("%s samples of %s were dropped: this viewer was too slow for them", capacity.Count(float64(lost)), few(slow)))
+	}
+	var gone []string
+	for _, d := range f.left {
+		if age := now.Sub(d.at); age < departedSeen {
+			gone = append(gone, d.name)
+		}
+	}
+	if len(gone) > 0 {
+		notes = append(notes, few(gone)+" left the list: the name no longer leads there")
+	}
+	return notes
+}
+
+// twins points out entries that are one machine: they run the same agent.
+func (f *Fleet) twins() string {
+	byEpoch := make(map[uint64][]string, len(f.hosts))
+	var found []string
+	for _, h := range f.hosts {
+		if len(h.runs) == 0 || h.machine == nil {
+			continue
+		}
+		epoch := h.runs[len(h.runs)-1].epoch
+		byEpoch[epoch] = append(byEpoch[epoch], h.name)
+	}
+	for _, h := range f.hosts {
+		if len(h.runs) == 0 {
+			continue
+		}
+		names := byEpoch[h.runs[len(h.runs)-1].epoch]
+		if len(names) < 2 || names[0] != h.name {
+			continue
+		}
+		found = append(found, fmt.Sprintf("%s are one machine (%s): name it once, or it counts more than once", few(names), h.machine.GetHostname()))
+	}
+	return strings.Join(found, "; ")
+}
+
+// few names up to three, and says how many more there are.
+func few(names []string) string {
+	const most = 3
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(slices.Clone(names[:last]), ", ") + " and " + names[last]
+}

@@ -1,0 +1,239 @@
+package fleet
+
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"capmon/capacity"
+)
+
+// tolerance is how far over the target the nearest limit may be, as a factor,
+// before more servers are a matter of now.
+const tolerance = 1.1
+
+// verdict says what to do about a pool. It compares the need with the hosts
+// that are up, so one that is missing counts as capacity that is not there.
+//
+// Act: more hosts are needed than are up, and the nearest limit is 95% full or
+// more than a tenth over the target. Soon: more are needed, but the load still
+// fits (the spare is missing, say). OK: what is up is enough.
+func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
+	if t.Up == 0 || !pool.Need.OK {
+		return unknown(t, hosts)
+	}
+	s := situation{
+		have: t.Up, need: int(pool.Need.V), run: int(pool.Run.V), raw: int(pool.Raw.V), short: int(pool.Short.V),
+		rule: p.rule(), near: pool.Limits[0], pool: pool, missing: missing(hosts), all: t.Hosts,
+	}
+	for i := range hosts {
+		if slices.Contains(hosts[i].Flags, "full") {
+			s.full = append(s.full, hosts[i].Name)
+		}
+	}
+	v := Verdict{Level: OK, Why: slices.Compact(s.why())}
+	switch ratio := s.near.Ratio(); {
+	case s.have >= s.need && s.have >= s.run:
+		v.Do = slices.Compact(s.fine())
+		return v
+	case ratio >= fullAt || ratio > tolerance*s.rule.Target:
+		v.Level = Act
+	default:
+		v.Level = Soon
+	}
+	v.Do = slices.Compact(s.change(v.Level == Act))
+	return v
+}
+
+// situation is what the words of a verdict are made of.
+type situation struct {
+	have, need, run, raw, short int
+	rule                        capacity.Rule
+	near                        capacity.Limit
+	pool                        Pool
+	missing, full               []string
+	all                         int
+}
+
+// fine are the words for a pool that needs nothing, from long to short.
+func (s *situation) fine() []string {
+	percent := s.percent()
+	run := "run " + count(s.have)
+	if s.have == 1 && s.all == 1 {
+		run = "1 host is enough"
+	}
+	room, brief := "", ""
+	if s.pool.RoomUsers.OK {
+		n := capacity.Count(s.pool.RoomUsers.V)
+		room, brief = "   room "+s.atLeast()+n+" users", "   room "+n
+	}
+	return []string{
+		fmt.Sprintf("OK  %s (need %s)%s   nearest limit: %s %s", run, s.needed(": "), room, s.near.Name, percent),
+		fmt.Sprintf("OK  %s (need %s)%s   %s %s", run, count(s.need), brief, s.near.Name, percent),
+		fmt.Sprintf("OK  run %s (need %s)  %s %s", count(s.have), count(s.need), s.near.Name, percent),
+		fmt.Sprintf("OK NEED %d/%d %s", s.need, s.have, percent),
+		fmt.Sprintf("OK %d/%d", s.need, s.have),
+	}
+}
+
+// change are the words for a pool that needs more, from long to short.
+func (s *situation) change(now bool) []string {
+	at, of := "", s.have
+	switch s.run {
+	case s.rule.Max:
+		at = " (max)"
+	case s.rule.Min:
+		at = " (min)"
+	}
+	brief := fmt.Sprintf("ADD %s → %s%s", count(s.run-s.have), count(s.run), at)
+	do := brief
+	if now {
+		do = fmt.Sprintf("ADD %s NOW → %s%s", count(s.run-s.have), count(s.run), at)
+	}
+	if s.run <= s.have {
+		do = "RAISE MAX TO " + count(s.need)
+		brief = do
+	}
+	short, little := "", ""
+	if s.short > 0 {
+		short = fmt.Sprintf("    SHORT %s of max %s", count(s.short), count(s.rule.Max))
+		little, of = "   SHORT "+count(s.short), s.rule.Max
+	}
+	return []string{
+		fmt.Sprintf("%s    NEED %s%s", do, s.needed(" ("), short),
+		fmt.Sprintf("%s   NEED %s%s", do, count(s.need), little),
+		fmt.Sprintf("%s  NEED %s", brief, count(s.need)),
+		fmt.Sprintf("NEED %d/%d %s", s.need, of, s.percent()),
+		fmt.Sprintf("NEED %d/%d", s.need, of),
+	}
+}
+
+// needed writes the need and what it is made of: "9: 8 +1 spare" after an open
+// bracket, "13 (12 for 80% +1 spare)" in the open.
+func (s *situation) needed(open string) string {
+	target := "for " + capacity.Percent(s.rule.Target)
+	switch {
+	case s.rule.Spare == 0:
+		return count(s.need) + " " + target
+	case open == ": ":
+		return fmt.Sprintf("%s: %s +%d spare", count(s.need), count(s.raw), s.rule.Spare)
+	}
+	return fmt.Sprintf("%s (%s %s +%d spare)", count(s.need), count(s.raw), target, s.rule.Spare)
+}
+
+// why are the reasons, from long to short. Hosts that are missing are named in
+// every one.
+func (s *situation) why() []string {
+	room := ""
+	if s.pool.RoomUsers.OK {
+		room = fmt.Sprintf("%s%s places left, ", s.atLeast(), capacity.Count(s.pool.RoomUsers.V))
+	}
+	near := fmt.Sprintf("%s%s %s of %s", room, s.near.Name, s.percent(), capacity.Amount(s.near.Capacity))
+	if s.near.Unit == "cores" {
+		near += " cores"
+	}
+	long, brief := "", ""
+	if l := s.pool.LoseOne; l.OK {
+		long, brief = "; lose 1 host: "+capacity.Percent(l.V), "; lose 1: "+capacity.Percent(l.V)
+		if l.V > 1 {
+			long += " OVER"
+		}
+	}
+	gone, gone20 := "", ""
+	if n := len(s.missing); n > 0 {
+		gone, gone20 = fmt.Sprintf("%s of %s hosts missing; ", count(n), count(s.all)), fmt.Sprintf("%d/%d gone; ", n, s.all)
+	}
+	full := ""
+	if len(s.full) > 0 && len(s.full) < s.have {
+		full = "; full: " + few(s.full)
+	}
+	brief = s.near.Name + " " + s.percent() + brief
+	return []string{
+		"why: " + gone + near + long + full + "; " + s.pool.Formula,
+		"why: " + gone + near + long + full,
+		"why: " + gone + near + long,
+		"why: " + gone + brief,
+		gone + brief,
+		gone20 + brief,
+		gone20 + s.near.Name + " " + s.percent(),
+		gone20 + s.percent(),
+	}
+}
+
+// atLeast marks a room that is the lower bound that the CPU allows.
+func (s *situation) atLeast() string {
+	if s.near.Name == "conns" {
+		return ""
+	}
+	return "at least "
+}
+
+func (s *situation) percent() string {
+	return capacity.PercentBeside(s.near.Ratio(), s.rule.Target)
+}
+
+// missing are the hosts that are not up.
+func missing(hosts []viewed) []string {
+	var names []string
+	for i := range hosts {
+		if hosts[i].State != Up {
+			names = append(names, hosts[i].Name)
+		}
+	}
+	return names
+}
+
+// unknown are the words for when nothing can be said, and what to do then.
+func unknown(t Totals, hosts []viewed) Verdict {
+	all := count(t.Hosts) + " hosts"
+	if t.Hosts == 1 {
+		all = "1 host"
+	}
+	switch {
+	case t.Hosts == 0:
+		return Verdict{
+			Do:  []string{"? no hosts: name them with --agents host1,host2", "? no hosts: use --agents", "? no hosts"},
+			Why: []string{"why: the list of hosts is empty", "no hosts"},
+		}
+	case t.Up > 0:
+		return Verdict{
+			Do:  []string{"? capacity not known yet: CPU needs two readings, connections need --per-server", "? capacity not known yet: CPU needs two readings", "? capacity not known yet", "? not known yet"},
+			Why: []string{fmt.Sprintf("why: %d of %s up, none tells its cores or has a limit", t.Up, all), "no limit is known", "no limit"},
+		}
+	}
+	first := troubled(hosts)
+	if first == nil {
+		return Verdict{
+			Do:  []string{"? waiting for the first answer of " + all, "? waiting for " + all, "? waiting"},
+			Why: []string{"why: none has answered yet", "no answer yet"},
+		}
+	}
+	v := Verdict{Do: []string{"? no host answers: is `capmon agent` running on them?"}}
+	if first.Do != "" {
+		v.Do[0] = "? no host answers: " + first.Do
+	}
+	v.Do = longestFirst(append(v.Do, "? no host answers: start agents", "? no host answers"))
+	if first.Reason != "" {
+		v.Why = append(v.Why, fmt.Sprintf("why: 0 of %s up: %s: %s", all, first.Name, first.Reason), fmt.Sprintf("%s: %s", first.Name, first.Reason))
+	}
+	v.Why = longestFirst(append(v.Why, "why: 0 of "+all+" up", "0 of "+count(t.Hosts)+" up"))
+	return v
+}
+
+// longestFirst orders texts of which some have a length of their own.
+func longestFirst(texts []string) []string {
+	slices.SortStableFunc(texts, func(a, b string) int { return utf8.RuneCountInString(b) - utf8.RuneCountInString(a) })
+	return texts
+}
+
+// troubled is the first host of which more is known than that it is silent.
+func troubled(hosts []viewed) *viewed {
+	for i := range hosts {
+		if h := &hosts[i]; h.Do != "" || h.State == Down || h.State == Stale {
+			return h
+		}
+	}
+	return nil
+}
+
+func count(n int) string { return capacity.Count(float64(n)) }

@@ -1,0 +1,325 @@
+package fleet
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"capmon/capacity"
+	"capmon/sample"
+)
+
+// rpsWindow is what RPS is the mean of.
+const rpsWindow = 10 * time.Second
+
+// Thresholds of the flags.
+const (
+	fullAt       = 0.95
+	stealAt      = 0.05
+	clockSkewAt  = 1.0 // seconds
+	trendSeconds = 60
+	loadWindow   = 60 // seconds: the longer mean of the load
+	burstWindow  = 10 // seconds: the shorter one
+)
+
+// viewed is a host as a snapshot shows it, and what the totals need besides.
+type viewed struct {
+	Host
+	long, burst capacity.Num // cores used: mean of loadWindow and of burstWindow
+}
+
+// view is the host as it is now.
+func (h *host) view(now time.Time, p Policy) viewed {
+	s := h.standing(now)
+	v := h.frame(s)
+	v.Reason, v.Age = h.why(s), s.age
+	if s.state != Up {
+		v.Do = h.do
+	}
+	v.Skew = h.skew()
+	if i, found := h.present(); found {
+		behind := 0
+		if s.state != Up {
+			behind = int(s.age.Or(0))
+		}
+		h.history(&v, i, behind)
+		if s.state != Down {
+			v.Newest = h.newest
+			h.fill(&v.Host, h.rows.at(i), i)
+			h.whole(&v.Host)
+			v.judge(p)
+		}
+	}
+	v.flag(p)
+	return v
+}
+
+// viewAt is the host as it was at an earlier moment. What was in the ring of
+// seconds or in a point is known; services and threads are not kept.
+func (h *host) viewAt(at time.Time, p Policy) viewed {
+	ms := at.UnixMilli() + h.shift()
+	i := h.rowAt(ms)
+	if i < 0 {
+		return h.pointAt(ms, p)
+	}
+	r := h.rows.at(i)
+	age := ms - r.ms
+	s := standing{state: Up, counted: true, age: capacity.Known(float64(age) / 1000)}
+	every := h.every().Milliseconds()
+	if age > every+every/2 {
+		// A gap: nothing is known of this second.
+		s.counted, s.state = false, Stale
+		if age >= downAfter*every {
+			s.state = Down
+		}
+	}
+	v := h.frame(s)
+	h.history(&v, i, int(age/1000))
+	if s.counted {
+		v.Newest = r.sample(h.ids(r))
+		h.fill(&v.Host, r, i)
+		v.judge(p)
+	} else {
+		v.Reason = "no sample of this moment"
+	}
+	v.flag(p)
+	return v
+}
+
+// frame is a host of which nothing is known but who it is.
+func (h *host) frame(s standing) viewed {
+	trend := make([]float64, trendSeconds)
+	for i := range trend {
+		trend[i] = math.NaN()
+	}
+	return viewed{Host: Host{
+		Name: h.name, Addr: h.addr, State: s.state, Age: s.age, Counted: s.counted,
+		Machine: h.machine, Dropped: h.dropped, Restarts: h.restarts, Trend: trend, Flags: []string{},
+	}}
+}
+
+// present is the row of the newest sample.
+func (h *host) present() (int, bool) {
+	if h.newest == nil {
+		return 0, false
+	}
+	return h.rows.find(h.runs[len(h.runs)-1].number, h.newest.GetSeq())
+}
+
+// rowAt is the newest row labelled ms or before; -1: none.
+func (h *host) rowAt(ms int64) int {
+	best := -1
+	for i := h.rows.n - 1; i >= 0; i-- {
+		r := h.rows.at(i)
+		if r.ms > ms || (best >= 0 && r.ms <= h.rows.at(best).ms) {
+			continue
+		}
+		if best = i; h.rows.sorted() {
+			break
+		}
+	}
+	return best
+}
+
+// fill takes the numbers of one row.
+func (h *host) fill(v *Host, r *row, at int) {
+	v.Available, v.CoresUsed = known(r.available), known(r.used)
+	v.CPU = capacity.Known(float64(r.used) / float64(r.available))
+	if r.hasConns {
+		v.Connections = capacity.Known(float64(r.conns))
+	}
+	if r.hasMemory {
+		v.MemoryUsed, v.MemoryTotal = capacity.Known(float64(r.memUsed)), capacity.Known(float64(r.memTotal))
+	}
+	v.Cores, v.HottestCore = cores(r, h.ids(r))
+	v.HottestCore.Host = h.name
+	v.RPS = h.meanRPS(at)
+	if r.steal != unknown16 && float64(r.steal)/10_000 > stealAt {
+		v.Flags = append(v.Flags, "steal")
+	}
+}
+
+// cores decodes the cores of a row; nil when none is known.
+func cores(r *row, ids []uint32) ([]float64, HotCore) {
+	if len(r.busy) == 0 {
+		return nil, HotCore{}
+	}
+	list := make([]float64, len(r.busy))
+	for i, b := range r.busy {
+		list[i] = decode(b)
+	}
+	busy, place := hottest(r.busy)
+	if math.IsNaN(busy) {
+		return list, HotCore{}
+	}
+	if place < len(ids) {
+		place = int(ids[place])
+	}
+	return list, HotCore{Known: true, Core: place, Busy: busy}
+}
+
+// ids are the kernel's numbers of a row's cores, nil where they are 0..n-1.
+// They are kept of the newest sample only, since they hardly ever change.
+func (h *host) ids(r *row) []uint32 {
+	if ids := h.newest.GetCpu().GetIds(); len(ids) == len(r.busy) {
+		return ids
+	}
+	return nil
+}
+
+// meanRPS is the mean over the ten seconds that end with row i, of its run.
+func (h *host) meanRPS(i int) capacity.Num {
+	last := h.rows.at(i)
+	var m mean
+	for ; i >= 0; i-- {
+		r := h.rows.at(i)
+		if r.run != last.run || r.ms <= last.ms-rpsWindow.Milliseconds() {
+			break
+		}
+		m.add(float64(r.rps), float64(h.cover(r)))
+	}
+	return capacity.Known(m.value())
+}
+
+// history fills the trend, which ends behind seconds after row i, and the means
+// of the cores used.
+func (h *host) history(v *viewed, i, behind int) {
+	end := h.rows.at(i).ms
+	var long, burst mean
+	for ; i >= 0; i-- {
+		r := h.rows.at(i)
+		age := end - r.ms
+		if age >= trendSeconds*1000 && h.rows.sorted() {
+			break
+		}
+		if age < 0 || age >= trendSeconds*1000 {
+			continue
+		}
+		weight := float64(h.cover(r))
+		long.add(float64(r.used), weight)
+		if age < burstWindow*1000 {
+			burst.add(float64(r.used), weight)
+		}
+		share := float64(r.used) / float64(r.available)
+		newest := trendSeconds - 1 - behind - int((age+500)/1000)
+		for k := newest; k > newest-int(max(h.cover(r)/1000, 1)) && k >= 0; k-- {
+			v.Trend[k] = share
+		}
+	}
+	v.long, v.burst = capacity.Known(long.value()), capacity.Known(burst.value())
+}
+
+// whole takes what only the newest samples themselves tell: services, threads,
+// capmon's own cost.
+func (h *host) whole(v *Host) {
+	s := h.newest
+	v.Services = h.services()
+	v.RPSSource, v.RPSNote = sources(v.Services, v.RPS.OK)
+	for _, t := range s.GetThreads() {
+		demand := (float64(t.GetRun()) + float64(t.GetWait())) / 1000
+		if !v.Thread.Known || demand > v.Thread.Demand {
+			v.Thread = HotThread{Known: true, Host: h.name, PID: int(t.GetPid()), TID: int(t.GetTid()), Name: t.GetName(), Demand: demand}
+		}
+	}
+	if self := s.GetSelf(); self != nil {
+		interval := float64(s.GetIntervalMs()) / 1000
+		if interval == 0 {
+			interval = h.every().Seconds()
+		}
+		if self.CpuUs != nil {
+			v.SelfCPU = capacity.Known(float64(*self.CpuUs) / 1000 / interval)
+		}
+		if self.Rss != nil {
+			v.SelfRSS = capacity.Known(float64(*self.Rss))
+		}
+	}
+}
+
+// services are those of the newest sample, with the mean RPS of ten seconds.
+func (h *host) services() []Service {
+	list := make([]Service, 0, len(h.newest.GetServices()))
+	for _, now := range h.newest.GetServices() {
+		v := Service{Port: int(now.GetPort()), Name: now.GetName(), RPSNote: now.GetRpsNote()}
+		if now != nil && now.Connections != nil {
+			v.Connections = capacity.Known(float64(*now.Connections))
+		}
+		if now != nil && now.Responses != nil {
+			v.Responses = capacity.Known(float64(*now.Responses))
+		}
+		v.RPS = h.serviceRPS(now)
+		if v.RPS.OK {
+			v.RPSNote = ""
+		}
+		if src := now.GetRpsSource(); src != sample.RpsSource_RPS_SOURCE_UNSPECIFIED {
+			v.RPSSource = strings.ToLower(strings.TrimPrefix(src.String(), "RPS_SOURCE_"))
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+func (h *host) serviceRPS(now *sample.Service) capacity.Num {
+	var m mean
+	for _, s := range h.recent {
+		if s.GetTimeMs() <= h.newest.GetTimeMs()-rpsWindow.Milliseconds() {
+			continue
+		}
+		for _, v := range s.GetServices() {
+			if v != nil && v.GetPort() == now.GetPort() && v.GetName() == now.GetName() && v.Rps != nil && v.GetRps() >= 0 {
+				m.add(float64(v.GetRps()), float64(h.covered(s.GetIntervalMs())))
+			}
+		}
+	}
+	return capacity.Known(m.value())
+}
+
+// sources joins where the RPS of the services come from, or says why there is
+// none.
+func sources(list []Service, knownRPS bool) (source, note string) {
+	var names []string
+	for _, v := range list {
+		if v.RPS.OK && v.RPSSource != "" && !slices.Contains(names, v.RPSSource) {
+			names = append(names, v.RPSSource)
+		}
+		if note == "" {
+			note = v.RPSNote
+		}
+	}
+	switch {
+	case knownRPS:
+		return strings.Join(names, "+"), ""
+	case note == "" && len(list) == 0:
+		return "", "nothing listens here"
+	case note == "":
+		return "", "no service tells its requests: name one with --rps"
+	}
+	return "", note
+}
+
+// sample is what is still known of the sample that r was taken from.
+func (r *row) sample(ids []uint32) *sample.Sample {
+	s := &sample.Sample{Seq: r.seq, TimeMs: r.ms, IntervalMs: r.interval, Cpu: &sample.Cpu{Busy: r.busy, Ids: ids, AvailableFrom: sample.Bound(r.from)}}
+	if available := r.available; available > 0 {
+		s.Cpu.Available = &available
+	}
+	if used := r.used; used >= 0 {
+		s.Cpu.Used = &used
+	}
+	if r.steal != unknown16 {
+		steal := uint32(r.steal)
+		s.Cpu.Steal = &steal
+	}
+	if r.hasConns {
+		conns := r.conns
+		s.Connections = &sample.Connections{Served: &conns}
+	}
+	if r.hasMemory {
+		used, total := r.memUsed, r.memTotal
+		s.Memory = &sample.Memory{Used: &used, Total: &total}
+	}
+	return s
+}
+
+// known is a float32 that may be NaN.
+func known(v float32) capacity.Num { return capacity.Known(float64(v)) }
