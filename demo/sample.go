@@ -1,0 +1,218 @@
+package demo
+
+import (
+	"context"
+	"time"
+
+	"capmon/sample"
+)
+
+// requests a second for each user, by service
+const (
+	nginxPerUser = 0.30
+	nodePerUser  = 0.15
+)
+
+// block is a sample with all that hangs on it, in one piece of memory.
+type block struct {
+	sample   sample.Sample
+	cpu      sample.Cpu
+	memory   sample.Memory
+	conns    sample.Connections
+	self     sample.Self
+	services [3]sample.Service
+	list     [3]*sample.Service
+	times    [6]uint32
+
+	user, system, irq, iowait, steal uint32
+	available, used                  float32
+	load                             [3]float32
+	total, memUsed, rss              uint64
+	established, served, cpuUs       uint32
+	svcConns                         [3]uint32
+	rps                              [2]float32
+	responses                        [2]uint64
+}
+
+// Sample is the second of a host that ends at a moment; nil in the seconds in
+// which the host is silent. The caller owns it.
+func (f *Fleet) Sample(host int, at time.Time) *sample.Sample {
+	p := &f.hosts[host]
+	if p.silent(second(at)) {
+		return nil
+	}
+	return p.sample(at, make([]byte, f.config.Cores))
+}
+
+// sample makes the second of a host, with its cores in busy.
+func (p *profile) sample(at time.Time, busy []byte) *sample.Sample {
+	t := second(at)
+	b := new(block)
+	noise := mix(p.key ^ uint64(t)*0x2545f4914f6cdd1d)
+	users := uint32(max(p.usersAt(float64(t))+float64(noise%17)-8, 0))
+	b.sample.Seq = uint64(max(t, 1))
+	b.sample.TimeMs = at.UnixMilli()
+	b.sample.Cpu, b.sample.Memory, b.sample.Connections, b.sample.Self = &b.cpu, &b.memory, &b.conns, &b.self
+	p.fillCPU(b, busy, float64(users), noise, t)
+	p.fillServices(b, users, t)
+
+	b.total = uint64(len(busy)) * 2 << 30
+	b.memUsed = b.total/5 + min(uint64(users)*120_000, b.total/2)
+	b.memory.Total, b.memory.Used = &b.total, &b.memUsed
+	b.established, b.served = users+uint32(noise>>20%40), users
+	b.conns.Established, b.conns.Served = &b.established, &b.served
+	b.cpuUs, b.rss = 700+uint32(noise>>30%200), 12<<20+noise>>40%(1<<18)
+	b.self.CpuUs, b.self.Rss = &b.cpuUs, &b.rss
+	b.times = [6]uint32{60 + uint32(noise>>50%20), 12, 130, 90, 300, 15}
+	b.sample.CollectorUs = b.times[:]
+	if p.thread {
+		b.sample.Threads = p.threads(noise)
+	}
+	return &b.sample
+}
+
+// fillCPU makes the cores: each near the mean of the host, one of them full
+// where one thread does the work.
+func (p *profile) fillCPU(b *block, busy []byte, users float64, noise uint64, t int64) {
+	share := p.cpuAt(users)
+	if p.thread {
+		share *= 0.6
+	}
+	level := int(share * sample.Full)
+	sum, bits := 0, noise
+	for i := range busy {
+		if i&7 == 0 {
+			bits = mix(bits)
+		}
+		v := min(max(level*int(p.spread[i])>>7+int(bits&31)-15, 0), sample.Full)
+		bits >>= 8
+		busy[i] = byte(v)
+		sum += v
+	}
+	if p.thread {
+		// The kernel moves a thread now and then.
+		i := int(mix(p.key^uint64(t/45)) % uint64(len(busy)))
+		sum += 248 - int(busy[i])
+		busy[i] = 248
+	}
+	cores := len(busy)
+	b.available, b.used = float32(cores), float32(sum)/sample.Full
+	total := uint32(sum * 10_000 / (cores * sample.Full))
+	b.user, b.irq = total*76/100, total*4/100
+	b.system = total - b.user - b.irq
+	b.iowait = 20 + uint32(noise>>16%60)
+	if p.steal {
+		b.steal = 620 + uint32(noise>>24%240)
+	}
+	for i := range b.load {
+		b.load[i] = b.used * (1 + float32(i)/50)
+	}
+	c := &b.cpu
+	c.Busy, c.User, c.System, c.Irq, c.Iowait, c.Steal = busy, &b.user, &b.system, &b.irq, &b.iowait, &b.steal
+	c.Available, c.AvailableFrom, c.Used = &b.available, sample.Bound_BOUND_ONLINE, &b.used
+	c.Load1, c.Load5, c.Load15 = &b.load[0], &b.load[1], &b.load[2]
+}
+
+// fillServices makes three services: two that count their requests and a
+// websocket server that does not, and has nearly all the connections.
+func (p *profile) fillServices(b *block, users uint32, t int64) {
+	b.svcConns = [3]uint32{users / 50, users / 100, users - users/50 - users/100}
+	for i := range b.services {
+		s := &b.services[i]
+		s.Connections = &b.svcConns[i]
+		b.list[i] = s
+	}
+	for i, perUser := range [2]float64{nginxPerUser, nodePerUser} {
+		b.responses[i] = p.responses(t, uint64(i), perUser)
+		b.rps[i] = float32(b.responses[i] - p.responses(t-1, uint64(i), perUser))
+		b.services[i].Rps, b.services[i].Responses = &b.rps[i], &b.responses[i]
+	}
+	nginx, node, ws := &b.services[0], &b.services[1], &b.services[2]
+	nginx.Port, nginx.Name, nginx.RpsSource = 80, "nginx", sample.RpsSource_RPS_SOURCE_NGINX
+	node.Port, node.Name, node.RpsSource = 3000, "node", sample.RpsSource_RPS_SOURCE_PROMETHEUS
+	ws.Port, ws.Name, ws.RpsNote = 8080, "ws", "connections but no requests: it speaks websocket"
+	b.sample.Services = b.list[:]
+}
+
+// threads are those of a host on which one thread does the work.
+func (p *profile) threads(noise uint64) []*sample.Thread {
+	pid := uint32(2000 + p.key%1000)
+	list := []*sample.Thread{
+		{Pid: pid, Tid: pid, Name: "node", Run: 985 + uint32(noise>>4%8), Wait: uint32(noise >> 8 % 7)},
+		{Pid: pid, Tid: pid + 7, Name: "libuv-worker", Run: 30 + uint32(noise>>12%20)},
+		{Pid: pid - 400, Tid: pid - 400, Name: "nginx", Run: 20 + uint32(noise>>16%9)},
+	}
+	return list
+}
+
+// Past is the last n seconds of a host up to a moment, oldest first, without
+// those in which it was silent. Each is what Sample gives for its moment.
+func (f *Fleet) Past(host int, until time.Time, n int) []*sample.Sample {
+	p := &f.hosts[host]
+	list := make([]*sample.Sample, 0, max(n, 0))
+	cores := f.config.Cores
+	var busy []byte
+	for i := n - 1; i >= 0; i-- {
+		at := until.Add(-time.Duration(i) * time.Second)
+		if p.silent(second(at)) {
+			continue
+		}
+		if len(busy) < cores {
+			busy = make([]byte, 16*cores) // few pieces, that fade soon after one another
+		}
+		list = append(list, p.sample(at, busy[:cores:cores]))
+		busy = busy[cores:]
+	}
+	return list
+}
+
+// Points are the n ten-second points of a host that end before a moment,
+// oldest first.
+func (f *Fleet) Points(host int, until time.Time, n int) []*sample.Point {
+	p := &f.hosts[host]
+	list := make([]*sample.Point, 0, max(n, 0))
+	last := until.Unix()/10*10 - 10
+	for i := n - 1; i >= 0; i-- {
+		t := last - int64(i)*10
+		users := p.usersAt(float64(t + 5))
+		cpu := p.cpuAt(users)
+		if p.thread {
+			cpu *= 0.6
+		}
+		rps := float32((nginxPerUser + nodePerUser) * users)
+		share, served, available, memory := float32(cpu), float32(users), float32(f.config.Cores), float32(0.4)
+		hottest := min(share*1.2, 1)
+		list = append(list, &sample.Point{
+			Time: t, Samples: 10, Cpu: &share, Available: &available, Hottest: &hottest, Rps: &rps, Served: &served, Memory: &memory,
+		})
+	}
+	return list
+}
+
+// Source is one host as an agent reads it.
+type Source struct {
+	fleet *Fleet
+	host  int
+}
+
+// Source is a host of the fleet for an agent to read.
+func (f *Fleet) Source(host int) *Source { return &Source{f, host} }
+
+// Sample is the second that ends now. In a second in which the host is silent
+// it has no readings.
+func (s *Source) Sample(_ context.Context, now time.Time) *sample.Sample {
+	if v := s.fleet.Sample(s.host, now); v != nil {
+		return v
+	}
+	v := &sample.Sample{Seq: uint64(max(second(now), 1)), TimeMs: now.UnixMilli()}
+	for i := range collectorNames() {
+		v.Errors = append(v.Errors, &sample.CollectorError{Collector: uint32(i), Text: "simulated: nothing read this second"})
+	}
+	return v
+}
+
+// Names are those of the collectors.
+func (s *Source) Names() []string { return collectorNames() }
+
+// Close does nothing.
+func (s *Source) Close() error { return nil }
