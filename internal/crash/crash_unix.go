@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+
+	"capmon/internal/small"
 )
 
 // Guard starts the waiting process for the terminal tty, whose present settings
@@ -70,6 +72,7 @@ func Main() bool {
 	if !is {
 		return false
 	}
+	small.Drop()
 	trace, ended := wait(os.Stdin)
 	if ended {
 		return true

@@ -1,0 +1,68 @@
+package collectors
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"testing"
+)
+
+func BenchmarkListenDump(b *testing.B) {
+	var d diag
+	defer d.close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := d.dump(1<<stateListen, b.Context().Err, func(*diagSocket) {}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEstablishedDump(b *testing.B) {
+	for _, sockets := range []int{0, 1000} {
+		b.Run(fmt.Sprint(sockets), func(b *testing.B) {
+			connect(b, sockets/2)
+			s := newSocketSource(Config{Proc: "/proc", countOwn: true}, new(ownConns)).(*diagSource)
+			defer s.close()
+			t := new(portTable)
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.established(context.Background(), t); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkCounters(b *testing.B) {
+	s := newSocketSource(Config{Proc: "/proc"}, new(ownConns)).(*diagSource)
+	defer s.close()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.counters(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// connect opens n connections over loopback, which are 2n sockets.
+func connect(tb testing.TB, n int) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { l.Close() })
+	for range n {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { c.Close() })
+		s, err := l.Accept()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		tb.Cleanup(func() { s.Close() })
+	}
+}

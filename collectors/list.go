@@ -1,0 +1,56 @@
+package collectors
+
+import "os"
+
+// Config says where and how to read. The zero value reads this machine.
+type Config struct {
+	// Proc and Sys are where procfs and sysfs are mounted; "" means /proc and
+	// /sys. Elsewhere than on Linux they are not used.
+	Proc, Sys string
+
+	// RPS says where requests a second come from, as ParseRPS gives it. Without
+	// an entry, and beside endpoints that are named, capmon looks for the status
+	// page of every nginx by itself; an entry of kind RPSOff stops that.
+	RPS []RPSSource
+
+	// Portable takes the road of other systems (gopsutil) on Linux too. It is
+	// dearer; tests hold the two roads against each other.
+	Portable bool
+
+	// countOwn counts the sockets of this process like any other's, for tests
+	// that listen in the process they run in.
+	countOwn bool
+}
+
+func (c Config) withDefaults() Config {
+	if c.Proc == "" {
+		c.Proc = "/proc"
+	}
+	if c.Sys == "" {
+		c.Sys = "/sys"
+	}
+	return c
+}
+
+// List makes every collector, in the order in which they are run and reported.
+// Nothing is opened before the first Collect.
+func List(c Config) []Collector {
+	c = c.withDefaults()
+	own := new(ownConns)
+	found := newListeners()
+	return []Collector{
+		newCPU(c),
+		newMemory(c),
+		newConnections(c, own, found),
+		newRPS(c, own, found),
+		newSelf(c),
+	}
+}
+
+// ownPID is the process whose sockets don't count.
+func ownPID(c Config) int {
+	if c.countOwn {
+		return 0
+	}
+	return os.Getpid()
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package collectors
+
+func newMemorySource(Config) memorySource { return portableMemory{} }

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package collectors
+
+func newSelfSource(Config) selfSource { return new(portableSelf) }

@@ -1,0 +1,37 @@
+// Package layers holds the picture of who may import whom, as a test over the
+// whole module. docs/ARCHITECTURE.md draws the same picture.
+package layers
+
+// Allowed says, for each package of ours, which of ours it may import and
+// which libraries it alone may use. A package that is not here may not exist.
+var Allowed = map[string]Layer{
+	"sample":          {Libraries: []string{"google.golang.org/protobuf"}},
+	"capacity":        {},
+	"collectors":      {Ours: []string{"sample"}, Libraries: []string{"github.com/shirou/gopsutil/v3", "github.com/prometheus/", "golang.org/x/sys"}},
+	"agents":          {Ours: []string{"agents/rpc", "sample"}, Libraries: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "golang.org/x/sys"}},
+	"agents/rpc":      {Ours: []string{"sample"}, Libraries: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
+	"fleet":           {Ours: []string{"capacity", "sample"}},
+	"fleet/report":    {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"github.com/charmbracelet/x/ansi"}},
+	"demo":            {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"google.golang.org/protobuf"}},
+	"ui":              {Ours: []string{"capacity", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/charmbracelet/", "github.com/muesli/"}},
+	"ui/background":   {Libraries: []string{"github.com/charmbracelet/lipgloss"}},
+	"internal/crash":  {Ours: []string{"internal/small"}, Libraries: []string{"golang.org/x/sys"}},
+	"internal/small":  {Libraries: []string{"golang.org/x/sys"}},
+	"internal/layers": {},
+	"cmd/capmon": {
+		Ours: []string{"agents", "capacity", "collectors", "demo", "fleet", "fleet/report", "internal/crash", "internal/small", "sample", "ui"},
+		Libraries: []string{
+			"github.com/spf13/", "github.com/muesli/", "github.com/pelletier/go-toml/v2", "golang.org/x/sys",
+			"golang.org/x/sync", "github.com/charmbracelet/x/term",
+		},
+	},
+}
+
+// Clockless packages take the time as an argument.
+var Clockless = []string{"capacity", "fleet", "fleet/report", "sample", "ui"}
+
+// Layer is what one package may import beside the standard library.
+type Layer struct {
+	Ours      []string // below the module's root, exactly
+	Libraries []string // prefixes of import paths
+}
