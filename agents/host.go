@@ -254,7 +254,7 @@ func (h *host) pending(addr string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.told {
-		h.tell(Link{Reason: "no answer from " + addr + " yet"})
+		h.tell(Link{Pending: true, Reason: "no answer from " + addr + " yet"})
 	}
 }
 

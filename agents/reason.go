@@ -22,6 +22,8 @@ type Link struct {
 	// Refused tells that there was an answer, and that it was no: the host is
 	// down, not merely silent.
 	Refused bool
+	// Pending tells that the first attempt is still under way.
+	Pending bool
 	Reason  string // what was tried and why it failed, one line; empty when up
 	Do      string // what to do about it; empty when nothing can be said
 }

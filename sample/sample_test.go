@@ -85,9 +85,9 @@ func TestReceiveRefusesWhatNoMachineSends(t *testing.T) {
 		"share over one":       func(s *sample.Sample) { s.Cpu.User = proto.Uint32(10_001) },
 		"used is NaN":          func(s *sample.Sample) { s.Cpu.Used = &nan },
 		"used is negative":     func(s *sample.Sample) { s.Cpu.Used = proto.Float32(-1) },
-		"used is infinite":     func(s *sample.Sample) { s.Cpu.Used = proto.Float32(float32(math.Inf(1))) },
+		"used is infinite":     func(s *sample.Sample) { s.Cpu.Used = new(float32(math.Inf(1))) },
 		"no cores available":   func(s *sample.Sample) { s.Cpu.Available = proto.Float32(0) },
-		"memory over total":    func(s *sample.Sample) { s.Memory.Used = proto.Uint64(s.Memory.GetTotal() + 1) },
+		"memory over total":    func(s *sample.Sample) { s.Memory.Used = new(s.Memory.GetTotal() + 1) },
 		"port 0":               func(s *sample.Sample) { s.Services[0].Port = 0 },
 		"port 70000":           func(s *sample.Sample) { s.Services[0].Port = 70_000 },
 		"rps is NaN":           func(s *sample.Sample) { s.Services[0].Rps = &nan },
@@ -188,7 +188,7 @@ func TestMachineAndPointLimits(t *testing.T) {
 		"before 1970":  func(p *sample.Point) { p.Time = -10 },
 		"no samples":   func(p *sample.Point) { p.Samples = 0 },
 		"hot over one": func(p *sample.Point) { p.Hottest = proto.Float32(1.5) },
-		"rps NaN":      func(p *sample.Point) { p.Rps = proto.Float32(float32(math.NaN())) },
+		"rps NaN":      func(p *sample.Point) { p.Rps = new(float32(math.NaN())) },
 	} {
 		p := point()
 		spoil(p)
