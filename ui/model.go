@@ -1,0 +1,388 @@
+package ui
+
+import (
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+
+	"capmon/fleet"
+)
+
+const (
+	defaultSpan = 15 * time.Minute
+	oldest      = 24 * time.Hour  // as far back as fleet remembers
+	resortEvery = 5 * time.Second // when rows may move
+)
+
+var spans = []time.Duration{
+	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
+}
+
+type (
+	frameMsg Frame
+	sizeMsg  struct{ w, h int }
+	themeMsg string   // what the terminal's background asks for
+	lateMsg  struct{} // the painter has rested and something is still to be drawn
+)
+
+// model is the one Bubble Tea model. It holds what the user chose and the
+// newest frame; every picture of it is made by draw.
+type model struct {
+	opts   Options
+	view   View
+	frame  Frame     // on screen
+	known  bool      // a frame has come
+	live   *Frame    // the newest live frame that came while paused
+	at     time.Time // the moment asked for while paused
+	asked  fleet.Ask
+	asks   bool // asked is valid
+	sorted time.Time
+	w, h   int
+	theme  Theme
+	bits   int
+	chosen bool          // the user or a flag chose the theme
+	fitted bool          // the span was once fitted to what is known
+	span   time.Duration // the longest to show by itself; 0: the user or a flag chose
+
+	start   tea.Cmd
+	screen  *painter // nil in tests of the model alone
+	shown   *canvas
+	painted Theme // that of shown
+	spare   *canvas
+	frames  int
+	dirty   bool
+}
+
+func newModel(o Options, bits int, th Theme, screen *painter) *model {
+	span, longest := o.Span, time.Duration(0)
+	if span <= 0 {
+		span, longest = defaultSpan, defaultSpan
+	}
+	return &model{
+		opts: o, span: longest, bits: bits, theme: th, chosen: o.Theme != "", screen: screen, dirty: true,
+		view: View{Span: span, Cores: o.Cores, Source: o.Source, Warning: o.Warning},
+	}
+}
+
+// Init asks the terminal, if at all; frames and sizes are sent by Run.
+func (m *model) Init() tea.Cmd { return m.start }
+
+// Update routes. It does no I/O and knows no time but the frames'.
+func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	m.dirty = true
+	var cmd tea.Cmd
+	switch msg := msg.(type) {
+	case frameMsg:
+		m.take(Frame(msg))
+	case sizeMsg:
+		m.w, m.h = msg.w, msg.h
+	case themeMsg:
+		if !m.chosen {
+			m.setTheme(string(msg))
+		}
+	case tea.ResumeMsg:
+		cmd = tea.ClearScreen
+	case tea.KeyMsg:
+		cmd = m.key(msg)
+	default:
+		m.dirty = false
+	}
+	m.settle()
+	return m, cmd
+}
+
+// take shows a frame, unless it is live while time stands still, or late while
+// it runs.
+func (m *model) take(f Frame) {
+	switch {
+	case m.view.Paused && f.Live:
+		m.live = &f
+		return
+	case !m.view.Paused && !f.Live && m.known:
+		return
+	}
+	m.frame, m.known = f, true
+	if m.span > 0 && f.Live {
+		m.fitSpan()
+	}
+}
+
+// fitSpan begins with as much history as there is, so that a chart is not
+// empty for a quarter of an hour, and grows with it.
+func (m *model) fitSpan() {
+	c := &m.frame.Chart
+	begun := slices.IndexFunc(c.CoresUsed, func(v float64) bool { return !math.IsNaN(v) })
+	switch {
+	case begun < 0 || c.Step <= 0:
+	case !m.fitted:
+		m.fitted = true
+		kept := time.Duration(len(c.CoresUsed)-begun) * c.Step
+		at := slices.IndexFunc(spans, func(s time.Duration) bool { return s >= kept })
+		m.view.Span = min(spans[max(at, 0)], m.span)
+	case begun == 0 && c.Step*time.Duration(len(c.CoresUsed)) >= m.view.Span-c.Step: // full
+		at, _ := slices.BinarySearch(spans, m.view.Span+1)
+		m.view.Span = min(spans[min(at, len(spans)-1)], m.span)
+	}
+}
+
+// settle brings the rest of the state into line after any message: rows, the
+// cursor, scrolling and what is asked of the fleet.
+func (m *model) settle() {
+	m.resort(false)
+	if m.view.Host == "" && m.w > 0 {
+		if rows := rowsOf(&m.frame, &m.view, m.w); len(rows) > 0 {
+			m.view.Host = m.frame.Hosts[rows[0]].Name
+		}
+	}
+	m.view.Top = planOf(&m.frame, &m.view, m.w, m.h).top
+	m.view.Scroll = min(m.view.Scroll, scrollMax(&m.frame, &m.view, m.w, m.h, m.theme))
+	if ask := m.wanted(); m.opts.Ask != nil && m.w > 0 && (!m.asks || ask != m.asked) {
+		m.asked, m.asks = ask, true
+		m.opts.Ask(ask)
+	}
+}
+
+// wanted is the snapshot the screen needs.
+func (m *model) wanted() fleet.Ask {
+	p := planOf(&m.frame, &m.view, m.w, m.h)
+	ask := fleet.Ask{Span: m.view.Span, Buckets: p.buckets}
+	if m.view.Paused {
+		ask.At = m.at
+	}
+	if p.detail > 0 || m.view.Screen == HostScreen || m.view.Screen == HelpScreen && m.view.Behind == HostScreen {
+		ask.Host = m.view.Host
+		if rows := rowsOf(&m.frame, &m.view, m.w); m.view.Screen == Overview && len(rows) > 0 {
+			ask.Host = m.frame.Hosts[rows[cursorRow(&m.frame, &m.view, rows)]].Name
+		}
+	}
+	return ask
+}
+
+// resort gives rows new places when the user says so, and by themselves only
+// where that was allowed.
+func (m *model) resort(now bool) {
+	by := effective(m.view.Sort, m.w)
+	if by == SortList && !m.view.Reverse {
+		m.view.Order = nil
+		return
+	}
+	free := m.view.Loose || by != m.view.Sort
+	since := m.frame.Time.Sub(m.sorted)
+	due := free && !m.view.Paused && (since >= resortEvery || since < 0)
+	if !now && !due && m.view.Order != nil {
+		return
+	}
+	all := m.view
+	all.Order, all.Filter = nil, ""
+	order := []string{}
+	for _, i := range rowsOf(&m.frame, &all, m.w) {
+		order = append(order, m.frame.Hosts[i].Name)
+	}
+	m.view.Order, m.sorted = order, m.frame.Time
+	if len(order) == 0 {
+		m.view.Order = nil
+	}
+}
+
+func (m *model) setTheme(name string) {
+	if th, err := NewTheme(name, m.bits, m.opts.ASCII); err == nil {
+		m.theme = th
+	}
+}
+
+func (m *model) key(k tea.KeyMsg) tea.Cmd {
+	m.view.Note = ""
+	if m.view.Typing {
+		m.edit(k)
+		return nil
+	}
+	if k.Paste { // a paste is not a command
+		return nil
+	}
+	switch do := actionOf(k.String(), m.view.Screen); do {
+	case actQuit:
+		return tea.Quit
+	case actSuspend:
+		return tea.Suspend
+	case actRedraw:
+		return tea.ClearScreen
+	default:
+		m.act(do)
+	}
+	return nil
+}
+
+func (m *model) act(do action) {
+	v := &m.view
+	switch do {
+	case actOverview:
+		v.Screen, v.Scroll = Overview, 0
+	case actDown, actUp, actTop, actBottom, actPageDown, actPageUp:
+		m.move(do)
+	case actEnter:
+		m.open()
+	case actBack:
+		m.back()
+	case actFilter:
+		v.Typing, v.Caret = true, len([]rune(v.Filter))
+	case actSort:
+		v.Sort, v.Reverse = (v.Sort+1)%sorts, false
+		m.resort(true)
+		v.Note = "sort: " + v.Sort.String()
+	case actReverse:
+		v.Reverse = !v.Reverse
+		m.resort(true)
+	case actLoose:
+		v.Loose = !v.Loose
+		v.Note = "rows keep their places"
+		if v.Loose {
+			v.Note = "rows re-sort every 5s"
+		}
+	case actUnits:
+		v.Cores = !v.Cores
+	case actPause:
+		m.pause()
+	case actBackOne, actOnOne, actBackTen, actOnTen:
+		m.step(map[action]int{actBackOne: -1, actOnOne: 1, actBackTen: -10, actOnTen: 10}[do])
+	case actLonger:
+		m.zoom(1)
+	case actShorter:
+		m.zoom(-1)
+	case actTheme:
+		m.chosen = true
+		m.setTheme(nextTheme(m.theme.Name()))
+		v.Note = "theme " + m.theme.Name()
+	case actHelp:
+		if v.Screen == HelpScreen {
+			m.back()
+			return
+		}
+		v.Behind, v.Screen, v.Scroll = v.Screen, HelpScreen, 0
+	}
+}
+
+// move moves the cursor of the list, or scrolls a screen that has none.
+func (m *model) move(do action) {
+	if m.view.Screen != Overview {
+		page := max(1, m.h/2)
+		by := map[action]int{actDown: 1, actUp: -1, actPageDown: page, actPageUp: -page, actTop: -1 << 20, actBottom: 1 << 20}[do]
+		m.view.Scroll = max(0, m.view.Scroll+by)
+		return
+	}
+	rows := rowsOf(&m.frame, &m.view, m.w)
+	if len(rows) == 0 {
+		return
+	}
+	page := max(1, planOf(&m.frame, &m.view, m.w, m.h).list/2)
+	by := map[action]int{actDown: 1, actUp: -1, actPageDown: page, actPageUp: -page, actTop: -len(rows), actBottom: len(rows)}[do]
+	at := min(max(cursorRow(&m.frame, &m.view, rows)+by, 0), len(rows)-1)
+	m.view.Host = m.frame.Hosts[rows[at]].Name
+}
+
+func (m *model) open() {
+	rows := rowsOf(&m.frame, &m.view, m.w)
+	if len(rows) == 0 {
+		return
+	}
+	m.view.Host = m.frame.Hosts[rows[cursorRow(&m.frame, &m.view, rows)]].Name
+	m.view.Screen, m.view.Scroll = HostScreen, 0
+}
+
+// back leaves help, then the host, then the filter; at the top it does nothing.
+func (m *model) back() {
+	v := &m.view
+	switch {
+	case v.Screen == HelpScreen:
+		v.Screen, v.Scroll = v.Behind, 0
+	case v.Screen == HostScreen:
+		v.Screen, v.Scroll = Overview, 0
+	case v.Filter != "":
+		v.Filter = ""
+	}
+}
+
+// pause holds the moment on screen; again: live, at once where a live frame
+// has come meanwhile.
+func (m *model) pause() {
+	if m.view.Paused {
+		m.view.Paused = false
+		if m.live != nil {
+			m.frame, m.live = *m.live, nil
+		}
+		return
+	}
+	if !m.known {
+		m.view.Note = "nothing to pause yet"
+		return
+	}
+	m.view.Paused, m.at, m.live = true, m.frame.At, nil
+}
+
+// step moves n sixtieths of the span through time, pausing first.
+func (m *model) step(n int) {
+	if !m.known {
+		m.view.Note = "no history yet"
+		return
+	}
+	if !m.view.Paused {
+		if n > 0 {
+			m.view.Note = "this is now"
+			return
+		}
+		m.pause()
+	}
+	unit := max((m.view.Span / 60).Truncate(time.Second), m.frame.Interval, time.Second)
+	newest := m.frame.Time
+	if m.live != nil && m.live.Time.After(newest) {
+		newest = m.live.Time
+	}
+	switch at := m.at.Add(time.Duration(n) * unit); {
+	case at.After(newest):
+		m.at, m.view.Note = newest, "this was now; space: live"
+	case at.Before(newest.Add(-oldest)):
+		m.at, m.view.Note = newest.Add(-oldest), "nothing is kept before this"
+	default:
+		m.at = at
+	}
+}
+
+// zoom makes the span longer (1) or shorter (-1).
+func (m *model) zoom(by int) {
+	at, exact := slices.BinarySearch(spans, m.view.Span)
+	if !exact && by > 0 { // between two: the longer one is already a step
+		at--
+	}
+	to := at + by
+	if to < 0 || to >= len(spans) {
+		m.view.Note = "the span is " + lasting(m.view.Span) + " already"
+		return
+	}
+	m.view.Span, m.span = spans[to], 0
+}
+
+// View hands the picture to the painter and returns its number: for Bubble
+// Tea's renderer that is all there is.
+func (m *model) View() string {
+	if m.dirty {
+		m.dirty = false
+		c := m.spare
+		if c == nil || c.w != m.w || c.h != m.h || c.ascii != m.theme.ascii {
+			c = newCanvas(m.w, m.h, m.theme.ascii)
+		}
+		m.spare = nil
+		c.clear()
+		draw(c, &m.frame, &m.view, m.theme)
+		if c.same(m.shown) && m.painted == m.theme {
+			m.spare = c
+		} else {
+			m.shown, m.painted = c, m.theme
+			m.frames++
+		}
+	}
+	m.screen.show(m.shown, m.painted)
+	return strconv.Itoa(m.frames)
+}

@@ -1,0 +1,206 @@
+package ui
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"capmon/capacity"
+	"capmon/fleet"
+)
+
+type limit = capacity.Limit
+
+// segment is a piece of the header; those with the highest drop go first.
+type segment struct {
+	text  string
+	style style
+	drop  int  // 0: stays
+	close bool // one blank before it instead of two
+}
+
+// drawHeader says where we are and whether it is live. where is the screen's
+// own piece, such as "1 overview".
+func drawHeader(a area, f *Frame, v *View, where ...segment) {
+	if a.h == 0 {
+		return
+	}
+	left := make([]segment, 0, 8)
+	left = append(left, segment{"capmon", strong, 6, false})
+	left = append(left, segment{text: fleetName(f, v)}, segment{text: upCount(f, a.w)})
+	if s := signCount(f); s != "" {
+		left = append(left, segment{s, strong, 2, false})
+	}
+	if f.Simulated {
+		left = append(left, segment{"SIMULATED", roleNotice.style(), 1, false})
+	}
+	if v.Warning != "" {
+		left = append(left, segment{v.Warning, roleNotice.style(), 1, false})
+	}
+	left = append(left, where...)
+	state, st := liveState(f, v)
+	right := []segment{{text: state, style: st}}
+	if state == "LIVE" && f.Interval > 0 {
+		right = append(right, segment{lasting(f.Interval), normal, 5, true})
+	}
+	if !f.Time.IsZero() {
+		right = append(right, segment{clock(f.At), normal, 3, false})
+	}
+	if f.SelfCPU.OK {
+		right = append(right, segment{"self " + tenths(f.SelfCPU) + "%", dim, 7, false})
+	}
+	pad := 1
+	if a.w < 60 {
+		pad = 0
+	}
+	left, right = fit(left, right, a.w-2*pad)
+	x := pad
+	for i, s := range left {
+		if i > 0 {
+			x++
+			if a.w >= 60 {
+				x++
+			}
+		}
+		x = a.text(x, 0, s.style, s.text)
+	}
+	x = a.w - pad
+	for i := len(right) - 1; i >= 0; i-- {
+		x -= cells(right[i].text)
+		a.text(x, 0, right[i].style, right[i].text)
+		x -= 2
+		if right[i].close {
+			x++
+		}
+	}
+	if paused(f, v) {
+		a.paint(0, func(style) style { return rolePaused.style() })
+	}
+}
+
+// fit drops segments until both sides stand in width cells, then cuts the name.
+func fit(left, right []segment, width int) ([]segment, []segment) {
+	need := func() int {
+		n := 0
+		for _, s := range left {
+			n += cells(s.text) + 2
+		}
+		for _, s := range right {
+			n += cells(s.text) + 2
+		}
+		if width < 58 {
+			n -= len(left)
+		}
+		return n - 1
+	}
+	for need() > width {
+		side, at := &left, -1
+		worst := 0
+		for _, s := range []*[]segment{&left, &right} {
+			for i, seg := range *s {
+				if seg.drop > worst {
+					side, at, worst = s, i, seg.drop
+				}
+			}
+		}
+		if at < 0 {
+			break
+		}
+		*side = append((*side)[:at:at], (*side)[at+1:]...)
+	}
+	if over := need() - width; over > 0 && len(left) > 0 {
+		left[0].text = cutMiddle(left[0].text, max(3, cells(left[0].text)-over))
+	}
+	return left, right
+}
+
+// fleetName is the pool's name, or what is watched where it has none.
+func fleetName(f *Frame, v *View) string {
+	switch {
+	case len(f.Pools) == 1 && f.Pools[0].Name != "all" && f.Pools[0].Name != "":
+		return f.Pools[0].Name
+	case len(f.Pools) > 1:
+		return plural(len(f.Pools), "pool")
+	case v.Source != "":
+		return v.Source
+	}
+	return plural(len(f.Hosts), "host")
+}
+
+func upCount(f *Frame, width int) string {
+	s := fmt.Sprintf("%d/%d", f.Totals.Up, f.Totals.Hosts)
+	if width < 60 {
+		return s
+	}
+	return s + " up"
+}
+
+// signCount counts the hosts that have a sign: 2x 1? 3!!
+func signCount(f *Frame) string {
+	count := map[string]int{}
+	for i := range f.Hosts {
+		count[signOf(&f.Hosts[i]).text]++
+	}
+	var parts []string
+	for _, s := range []string{"!!", "!", "x", "?"} {
+		if count[s] > 0 {
+			parts = append(parts, strconv.Itoa(count[s])+s)
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func paused(f *Frame, v *View) bool { return v.Paused || !f.Live && !f.Time.IsZero() }
+
+func liveState(f *Frame, v *View) (string, style) {
+	switch {
+	case paused(f, v):
+		return "PAUSED " + back(f.Time.Sub(f.At)), rolePaused.style()
+	case f.Time.IsZero():
+		return "WAITING", unknown
+	}
+	return "LIVE", strong
+}
+
+// drawVerdict is line 2 and line 3: what to do, and why. Either survives on
+// any screen in the longest form that fits.
+func drawVerdict(a area, f *Frame, v *View) {
+	level, do, why := verdict(f, v)
+	st := [...]style{fleet.Unknown: unknown, fleet.OK: strong, fleet.Soon: roleSoon.style(), fleet.Act: roleActLine.style()}[level]
+	pad := 1
+	if a.w < 60 {
+		pad = 0
+	}
+	a.text(pad, 0, st, first(a.w-2*pad, do...))
+	if level == fleet.Act {
+		a.paint(0, func(style) style { return st })
+	}
+	a.text(pad, 1, normal, cut(first(a.w-2*pad, why...), a.w-2*pad))
+}
+
+// verdict is the most urgent pool's, each text with the level's sign in front.
+func verdict(f *Frame, v *View) (fleet.Level, []string, []string) {
+	p := worst(f)
+	if p == nil || len(p.Verdict.Do) == 0 {
+		from := v.Source
+		if from == "" {
+			from = "the first host"
+		}
+		return fleet.Unknown, []string{"? waiting for the first reading", "? no reading yet", "?"}, []string{"from " + from, ""}
+	}
+	level := min(p.Verdict.Level, fleet.Act)
+	front := level.Sign()
+	if front != "" {
+		front += " "
+	}
+	do := make([]string, 0, 2*len(p.Verdict.Do))
+	if len(f.Pools) > 1 {
+		for _, s := range p.Verdict.Do {
+			do = append(do, front+p.Name+": "+s)
+		}
+	}
+	for _, s := range p.Verdict.Do {
+		do = append(do, front+s)
+	}
+	return level, do, p.Verdict.Why
+}

@@ -1,0 +1,258 @@
+package ui
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+
+	"capmon/capacity"
+	"capmon/fleet"
+)
+
+// Sort is the column that orders the rows.
+type Sort uint8
+
+// The orders, as `s` goes through them. SortList is the order of LIST; on
+// screens narrower than 60 cells it is worst first.
+const (
+	SortList Sort = iota
+	SortWorst
+	SortCPU
+	SortHot
+	SortRPS
+	SortConns
+	SortRoom
+	SortAge
+	SortName
+	sorts
+)
+
+// String is the name in the status line.
+func (s Sort) String() string {
+	return [...]string{"list", "worst first", "cpu", "hot", "rps", "conns", "room", "age", "name"}[min(s, SortName)]
+}
+
+// A sign is what a host's state comes to: one of the four signs, a word, and
+// how much it matters.
+type sign struct {
+	text, word string
+	role       role
+	rank       int // higher is worse
+}
+
+// signOf judges one host. Zero: nothing to say.
+func signOf(h *fleet.Host) sign {
+	switch h.State {
+	case fleet.Down:
+		return sign{"x", "down", roleDown, 5}
+	case fleet.Unseen:
+		return sign{"?", "unseen", roleUnknown, 3}
+	case fleet.Stale:
+		return sign{"?", "stale", roleUnknown, 3}
+	}
+	worst := sign{}
+	for _, f := range h.Flags {
+		if s := signOfFlag(f, h.Bound); s.rank > worst.rank {
+			worst = s
+		}
+	}
+	return worst
+}
+
+func signOfFlag(flag, bound string) sign {
+	soon := func(word string) sign { return sign{"!", word, roleSoon, 2} }
+	switch flag {
+	case "":
+		return sign{}
+	case "full":
+		return sign{"!!", first(4, bound, strings.TrimSuffix(bound, "s"), cutMiddle(bound, 4)), roleAct, 4}
+	case "stale":
+		return sign{"?", "stale", roleUnknown, 3}
+	case "single-thread-bound":
+		return soon("1T")
+	case "about-one-core":
+		return soon("~1T")
+	case "workers-full":
+		return soon("work")
+	case "throttled":
+		return soon("thr")
+	case "clock-skew":
+		return soon("skew")
+	}
+	return soon(flag)
+}
+
+// rowsOf are the indexes of the hosts to list, in the order of the view.
+func rowsOf(f *Frame, v *View, width int) []int {
+	match := parseFilter(v.Filter)
+	rows := make([]int, 0, len(f.Hosts))
+	for i := range f.Hosts {
+		if match.holds(&f.Hosts[i]) {
+			rows = append(rows, i)
+		}
+	}
+	if v.Order == nil {
+		sortRows(f.Hosts, rows, effective(v.Sort, width), v.Reverse)
+		return rows
+	}
+	place := make(map[string]int, len(v.Order))
+	for i, name := range v.Order {
+		place[name] = i
+	}
+	at := func(i int) int {
+		if p, ok := place[f.Hosts[i].Name]; ok {
+			return p
+		}
+		return len(v.Order) // newcomers go to the end
+	}
+	slices.SortStableFunc(rows, func(a, b int) int { return cmp.Compare(at(a), at(b)) })
+	return rows
+}
+
+// effective is the order that is drawn: where few rows fit, the worst first.
+func effective(s Sort, width int) Sort {
+	if s == SortList && width < 60 {
+		return SortWorst
+	}
+	return s
+}
+
+func sortRows(hosts []fleet.Host, rows []int, by Sort, reverse bool) {
+	if by == SortList && !reverse {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b int) int {
+		c := compareHosts(&hosts[a], &hosts[b], by)
+		if by == SortList {
+			c = cmp.Compare(a, b)
+		}
+		if reverse {
+			c = -c
+		}
+		return c
+	})
+}
+
+// compareHosts orders by the interesting end first: highest load, least room,
+// oldest data; what is unknown comes last.
+func compareHosts(a, b *fleet.Host, by Sort) int {
+	switch by {
+	case SortWorst:
+		return cmp.Or(cmp.Compare(signOf(b).rank, signOf(a).rank), highFirst(tightness(a), tightness(b)))
+	case SortCPU:
+		return highFirst(a.CPU, b.CPU)
+	case SortHot:
+		return highFirst(hotOf(a), hotOf(b))
+	case SortRPS:
+		return highFirst(a.RPS, b.RPS)
+	case SortConns:
+		return highFirst(a.Connections, b.Connections)
+	case SortRoom:
+		return highFirst(negative(roomOf(a)), negative(roomOf(b)))
+	case SortAge:
+		return highFirst(a.Age, b.Age)
+	case SortName:
+		return strings.Compare(a.Name, b.Name)
+	}
+	return 0
+}
+
+// tightness is the share of its nearest limit that a host uses, else its CPU.
+func tightness(h *fleet.Host) capacity.Num {
+	if len(h.Limits) > 0 && h.Limits[0].Capacity > 0 {
+		return capacity.Known(h.Limits[0].Used / h.Limits[0].Capacity)
+	}
+	return h.CPU
+}
+
+func negative(n capacity.Num) capacity.Num { return capacity.Num{V: -n.V, OK: n.OK} }
+
+func highFirst(a, b capacity.Num) int {
+	switch {
+	case a.OK && b.OK:
+		return cmp.Compare(b.V, a.V)
+	case a.OK:
+		return -1
+	case b.OK:
+		return 1
+	}
+	return 0
+}
+
+// hotOf is how busy the busiest core is.
+func hotOf(h *fleet.Host) capacity.Num {
+	return capacity.Num{V: h.HottestCore.Busy, OK: h.HottestCore.Known}
+}
+
+// filter is what was typed after /.
+type filter struct {
+	not  bool
+	text string
+}
+
+func parseFilter(s string) filter {
+	s = strings.TrimSpace(s)
+	rest, not := strings.CutPrefix(s, "!")
+	return filter{not: not, text: strings.ToLower(strings.TrimSpace(rest))}
+}
+
+// holds says whether a host is shown: the text is part of its name or of one
+// of its labels written k=v. An empty text shows all.
+func (f filter) holds(h *fleet.Host) bool {
+	if f.text == "" {
+		return true
+	}
+	found := strings.Contains(strings.ToLower(h.Name), f.text)
+	for _, l := range h.Machine.GetLabels() {
+		found = found || strings.Contains(strings.ToLower(l.GetKey()+"="+l.GetValue()), f.text)
+	}
+	return found != f.not
+}
+
+// label is the value of a host's label, "" when it has none.
+func label(h *fleet.Host, key string) string {
+	for _, l := range h.Machine.GetLabels() {
+		if l.GetKey() == key {
+			return l.GetValue()
+		}
+	}
+	return ""
+}
+
+// share is used of capacity; NaN when that means nothing.
+func share(l capacity.Limit) float64 {
+	if !(l.Capacity > 0) {
+		return math.NaN()
+	}
+	return l.Used / l.Capacity
+}
+
+// cursorRow is the place of the selected host among rows: 0 when it is not
+// there, -1 when there are none.
+func cursorRow(f *Frame, v *View, rows []int) int {
+	for at, i := range rows {
+		if f.Hosts[i].Name == v.Host {
+			return at
+		}
+	}
+	return min(0, len(rows)-1)
+}
+
+// hostNamed finds a host, nil when it is gone.
+func hostNamed(f *Frame, name string) *fleet.Host {
+	for i := range f.Hosts {
+		if f.Hosts[i].Name == name {
+			return &f.Hosts[i]
+		}
+	}
+	return nil
+}
+
+// roomOf is what a host can still take: users, else requests a second.
+func roomOf(h *fleet.Host) capacity.Num {
+	if h.RoomUsers.OK {
+		return h.RoomUsers
+	}
+	return h.RoomRPS
+}

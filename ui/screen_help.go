@@ -1,0 +1,134 @@
+package ui
+
+// numbersHelp is what the words on screen mean, a line each.
+var numbersHelp = [][2]string{
+	{"CPU%", "busy share of the cores a host may use (quota, cpuset)"},
+	{"USED", "cores used: 1.00 = one whole core"},
+	{"HOT%", "its busiest core; 99 with a low CPU% is one thread"},
+	{"users", "connections that clients hold, or as the gauge says"},
+	{"RPS", "responses a second, mean of 10 s, from the named source"},
+	{"ROOM", "users (or rps) until its nearest limit; BOUND names it"},
+	{"headroom", "share of the capacity at target that is left"},
+	{"NEED", "servers for the load at target, spare included"},
+	{"AGE", "seconds since its newest data came"},
+	{"?", "not known: never zero, never an old value"},
+	{"self", "what this screen costs, of one core"},
+}
+
+var signsHelp = [][2]string{
+	{"!!", "act now"},
+	{"!", "soon"},
+	{"?", "no data, or old: dim"},
+	{"x", "down: the row says why"},
+	{"1T", "one thread is the limit"},
+	{"┄", "limit or target in a chart"},
+}
+
+// helpEntry is a line of help: a heading, or a key and what it does.
+type helpEntry struct{ key, does string }
+
+// helpGroups are the key table by heading, then signs and numbers.
+func helpGroups() [][]helpEntry {
+	var groups [][]helpEntry
+	at := map[string]int{}
+	for _, k := range table {
+		i, ok := at[k.Group]
+		if !ok {
+			i = len(groups)
+			at[k.Group] = i
+			groups = append(groups, []helpEntry{{key: k.Group}})
+		}
+		groups[i] = append(groups[i], helpEntry{k.Label, k.Does})
+	}
+	signs := []helpEntry{{key: "SIGNS (colour only repeats them)"}}
+	for _, s := range signsHelp {
+		signs = append(signs, helpEntry{s[0], s[1]})
+	}
+	numbers := []helpEntry{{key: "NUMBERS"}}
+	for _, s := range numbersHelp {
+		numbers = append(numbers, helpEntry{s[0], s[1]})
+	}
+	return append(groups, signs, numbers)
+}
+
+func drawHelp(a area, f *Frame, v *View) {
+	on := "overview"
+	if v.Behind == HostScreen {
+		on = "host"
+	}
+	drawHelpHeader(a.row(0), f, v, on)
+	foot := 0
+	if a.h >= 3 {
+		foot = 1
+		drawFooter(a.row(a.h-1), f, v, len(f.Hosts))
+	}
+	body := a.rows(1, a.h-1-foot)
+	scroll(body, helpBody(body.w, a.c.ascii), v.Scroll)
+}
+
+func drawHelpHeader(a area, f *Frame, v *View, on string) {
+	x := a.text(1, 0, strong, "capmon  help")
+	x = a.text(x+3, 0, dim, first(a.w-x-4, "over: "+on, ""))
+	state, st := liveState(f, v)
+	if room := a.w - x - cells(state) - 3; room > 0 {
+		a.right(a.w-1, 0, st, state)
+	}
+	if paused(f, v) {
+		a.paint(0, func(style) style { return rolePaused.style() })
+	}
+}
+
+// helpBody sets the groups in columns that are as even as they can be, and
+// what the numbers mean below them.
+func helpBody(w int, ascii bool) *canvas {
+	groups := helpGroups()
+	numbers := groups[len(groups)-1]
+	groups = groups[:len(groups)-1]
+	columns := min(max(w/38, 1), 3)
+	limit := 0
+	for limit = 1; len(helpColumns(groups, limit)) > columns; limit++ {
+	}
+	c := newCanvas(w, limit+len(numbers)+6, ascii)
+	a := c.all()
+	for i, column := range helpColumns(groups, limit) {
+		part := a.sub(i*(w/columns), 0, w/columns, a.h)
+		y := 1
+		for _, g := range column {
+			y = drawGroup(part, y, g) + 1
+		}
+	}
+	y := drawGroup(a, limit+1, numbers)
+	a.text(1, y+1, dim, cut("capmon changes nothing on hosts: it has no kill key", w-2))
+	return c
+}
+
+// helpColumns fills columns of at most limit lines, in order; a group alone
+// may be taller.
+func helpColumns(groups [][]helpEntry, limit int) [][][]helpEntry {
+	var columns [][][]helpEntry
+	used := 0
+	for _, g := range groups {
+		if len(columns) == 0 || used+len(g)+1 > limit {
+			columns, used = append(columns, nil), 0
+		}
+		last := len(columns) - 1
+		columns[last] = append(columns[last], g)
+		used += len(g) + 1
+	}
+	return columns
+}
+
+func drawGroup(a area, y int, g []helpEntry) int {
+	a.text(1, y, title, g[0].key)
+	y++
+	wide := 4
+	for _, e := range g[1:] {
+		wide = max(wide, cells(e.key))
+	}
+	for _, e := range g[1:] {
+		a.text(2, y, roleKey.style(), e.key)
+		a.text(2+wide+2, y, normal, cut(e.does, a.w-wide-4))
+		y++
+	}
+	return y
+}

@@ -1,0 +1,305 @@
+package ui
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"capmon/fleet"
+)
+
+// drawHost is everything about one machine. Its body is drawn as tall as it
+// needs to be and shown from v.Scroll on.
+func drawHost(a area, f *Frame, v *View, th Theme) {
+	h := hostNamed(f, v.Host)
+	drawHeader(a.row(0), f, v, hostSegments(h, v)...)
+	top := 1
+	if a.h >= 6 {
+		top = drawHostSummary(a.rows(1, 3), h, v) + 1
+	}
+	foot := 0
+	if a.h >= 3 {
+		foot = 1
+	}
+	if a.h >= 20 {
+		foot = 2
+		drawTitle(a.row(a.h - 2))
+	}
+	body := a.rows(top, a.h-top-foot)
+	if h != nil {
+		scroll(body, hostBody(h, v, th, body.w, body.h, a.c.ascii), v.Scroll)
+	}
+	if foot > 0 {
+		drawFooter(a.row(a.h-1), f, v, len(f.Hosts))
+	}
+}
+
+func hostSegments(h *fleet.Host, v *View) []segment {
+	if h == nil {
+		return []segment{{text: "> " + cutMiddle(v.Host, 32), drop: 4}}
+	}
+	return []segment{{text: "> " + cutMiddle(h.Name, 32), style: strong}, {text: "host", drop: 8}}
+}
+
+// drawHostSummary is the host's numbers in a line, its state and what to do,
+// and returns how many lines that took.
+func drawHostSummary(a area, h *fleet.Host, v *View) int {
+	if h == nil {
+		a.text(1, 0, unknown, cut("? "+v.Host+" is no longer watched; esc goes back", a.w-2))
+		return 1
+	}
+	mark := signOf(h)
+	if h.State == fleet.Down || h.State == fleet.Unseen {
+		a.text(1, 0, mark.role.style(), cut(strings.TrimSpace(mark.text+" "+mark.word+" "+ageKnown(h))+"   "+h.Reason, a.w-2))
+		if h.Do == "" {
+			return 1
+		}
+		a.text(1, 1, normal, cut("→ "+h.Do, a.w-2))
+		return 2
+	}
+	x := 1
+	for _, p := range [][2]string{
+		{"CPU", cpuText(h, v)},
+		{"HOT", hotText(h)},
+		{"RPS", rpsShort(h, a.w)},
+		{"CONNS", connsText(h)},
+		{"ROOM", roomText(h)},
+		{"BOUND", or(h.Bound, unknownText)},
+		{"age", ageText(known(h.Age))},
+		{"skew", skewText(math.Abs(known(h.Skew)))},
+	} {
+		if x+cells(p[0])+1+cells(p[1]) > a.w-1 {
+			continue
+		}
+		x = a.text(x, 0, dim, p[0]+" ")
+		st := strong
+		if p[1] == unknownText {
+			st = unknown
+		}
+		x = a.text(x, 0, st, p[1]) + 3
+	}
+	line := 1
+	if mark.text != "" {
+		s := flagsText(h)
+		if h.State == fleet.Stale {
+			s = "stale for " + ageText(known(h.Age)) + "   " + reasonOf(h)
+		}
+		a.text(1, line, mark.role.style(), mark.text)
+		a.text(4, line, normal, cut(s, a.w-5))
+		line++
+	}
+	return line
+}
+
+func ageKnown(h *fleet.Host) string {
+	if !h.Age.OK {
+		return ""
+	}
+	return ageText(h.Age.V)
+}
+
+// flagsText spells a host's flags out.
+func flagsText(h *fleet.Host) string {
+	words := map[string]string{
+		"full":                fullText(h),
+		"single-thread-bound": "one thread is the limit: more cores will not help, more workers will",
+		"about-one-core":      "about one core is used and no more: one thread, or a lock, is the limit (likely)",
+		"workers-full":        "every worker is full: more workers, or more machines",
+		"throttled":           "throttled by its quota: raise the quota, or add machines",
+		"steal":               "the hypervisor takes time away: move it, or use another size of machine",
+		"pinned":              "threads wait while cores are idle: pinned or limited",
+		"clock-skew":          "its clock differs from ours by " + skewText(math.Abs(known(h.Skew))) + ": look at its time service",
+	}
+	var out []string
+	for _, f := range h.Flags {
+		out = append(out, or(words[f], f))
+	}
+	return strings.Join(out, "; ")
+}
+
+func cpuText(h *fleet.Host, v *View) string {
+	if !h.CPU.OK {
+		return unknownText
+	}
+	return percent(h.CPU) + "% = " + coreCount(h.CoresUsed) + " of " + coreTotal(h.Available) + " cores"
+}
+
+func hotText(h *fleet.Host) string {
+	if !h.HottestCore.Known {
+		return unknownText
+	}
+	return percent(hotOf(h)) + "% core " + strconv.Itoa(h.HottestCore.Core)
+}
+
+func rpsShort(h *fleet.Host, width int) string {
+	if pc := perCore(h.RPS, h.Available); pc.OK && width >= 100 {
+		return count(h.RPS, 9) + " (" + count(pc, 7) + "/core)"
+	}
+	return count(h.RPS, 9)
+}
+
+func connsText(h *fleet.Host) string {
+	for _, l := range h.Limits {
+		if l.Name == "conns" {
+			return count(h.Connections, 9) + " of " + limitText(l.Capacity)
+		}
+	}
+	return count(h.Connections, 9)
+}
+
+func roomText(h *fleet.Host) string {
+	switch {
+	case h.RoomUsers.OK:
+		return count(h.RoomUsers, 9) + " users"
+	case h.RoomRPS.OK:
+		return count(h.RoomRPS, 9) + " rps"
+	}
+	return unknownText
+}
+
+// hostBody draws the panes of a host on a canvas of their own, at least h
+// lines tall: what is left goes to its history.
+func hostBody(host *fleet.Host, v *View, th Theme, w, h int, ascii bool) *canvas {
+	rows, _ := coresLayout(len(host.Cores), w, max(h/2, 4)) // half of the height at most
+	c := newCanvas(w, rows+len(host.Services)+len(host.Limits)+64, ascii)
+	a := c.all()
+	y := 0
+	if len(host.Cores) > 0 {
+		drawCoresTitle(a.row(y), len(host.Past.Parts) > 0, th, "cores", machineLine(host))
+		y++
+		y += drawCores(a.rows(y, rows), host, host.Past.Parts, v, th)
+	}
+	half := w
+	if w >= sideBySide {
+		half = w / 2
+	}
+	left, right := a.sub(0, y, half-1, a.h), a.sub(half, y, w-half, a.h)
+	l := drawServicesPane(left, host)
+	if half == w {
+		right = a.sub(0, y+l, w, a.h)
+	}
+	r := drawMachinePane(right, host)
+	if half == w {
+		y += l + r
+	} else {
+		y += max(l, r)
+	}
+	agent := drawCollectors(newCanvas(w, c.h, ascii).all(), host)
+	y += drawPast(a.rows(y, max(h-y-agent, 4)), host)
+	y += drawCollectors(a.rows(y, a.h-y), host)
+	c.h = max(y, h)
+	c.cells = c.cells[:min(c.h*c.w, len(c.cells))]
+	c.h = len(c.cells) / max(c.w, 1)
+	return c
+}
+
+func drawServicesPane(a area, h *fleet.Host) int {
+	drawTitle(a.row(0), "services", plural(len(h.Services), "listening port"))
+	if len(h.Services) == 0 {
+		a.text(1, 1, unknown, "? none seen")
+		return 2
+	}
+	drawServices(a.rows(1, len(h.Services)+1), h, false)
+	return len(h.Services) + 2
+}
+
+func drawMachinePane(a area, h *fleet.Host) int {
+	drawTitle(a.row(0), "machine", or(h.Machine.GetHostname(), h.Name))
+	y := 1 + drawFacts(a.sub(1, 1, a.w-1, a.h-1), h)
+	drawTitle(a.row(y), "limits, nearest first")
+	drawLimits(a.sub(1, y+1, a.w-1, max(len(h.Limits), 1)), h, false)
+	return y + 1 + max(len(h.Limits), 1)
+}
+
+// drawPast is the last minutes of cpu, rps and connections: a line each, or
+// charts where there is room.
+func drawPast(a area, h *fleet.Host) int {
+	p := &h.Past
+	n := max(len(p.CPU), len(p.RPS), len(p.Connections))
+	if a.h < 2 || n == 0 {
+		return 0
+	}
+	drawTitle(a.row(0), "last "+lasting(p.Step*timeOf(n)), "? = no data")
+	peak := highest(p.RPS)
+	conns := highest(p.Connections)
+	lines := []struct {
+		name, of string
+		values   []float64
+		top      float64
+	}{
+		{"cpu", "of 100%", p.CPU, 1},
+		{"rps", "peak " + count(num(peak), 9), p.RPS, peak},
+		{"conns", "peak " + whole(num(conns), 9), p.Connections, conns},
+	}
+	each := max((a.h-1)/len(lines), 1)
+	each = min(each, 8)
+	y := 1
+	for _, l := range lines {
+		a.text(1, y, normal, l.name)
+		x := 7
+		bar := a.w - x - 16
+		if math.IsNaN(highest(l.values)) {
+			a.text(x, y, unknown, unknownText)
+			y++
+			continue
+		}
+		if each == 1 || bar < 8 {
+			values := resample(l.values, min(bar, max(len(l.values), 1)))
+			a.spark(x, y, bar, values, l.top, roleChart.style())
+		} else {
+			drawColumns(a.sub(x, y, bar, each), resample(l.values, bar), 0, math.Max(l.top, 1e-9))
+		}
+		a.text(x+bar+1, y, dim, l.of)
+		y += each
+	}
+	return y
+}
+
+// drawCollectors is the agent itself: its version, cost, and how each of its
+// collectors did.
+func drawCollectors(a area, h *fleet.Host) int {
+	m := h.Machine
+	if m == nil {
+		return 0
+	}
+	drawTitle(a.row(0), "agent", "version "+or(m.GetVersion(), unknownText))
+	cost := "costs " + unknownText
+	if h.SelfCPU.OK {
+		cost = "costs " + tenths(num(h.SelfCPU.V/1000)) + "% of one core, " + size(h.SelfRSS)
+	}
+	more := []string{cost, "every " + lasting(intervalOf(h)), plural(h.Restarts, "restart"), grouped(float64(h.Dropped)) + " samples dropped"}
+	a.text(1, 1, normal, cut(strings.Join(more, "   "), a.w-2))
+	y := 2
+	x := 1
+	took := h.Newest.GetCollectorUs()
+	for i, name := range m.GetCollectors() {
+		s := name + " " + unknownText
+		if i < len(took) {
+			s = name + " " + microseconds(took[i])
+		}
+		if x > 1 && x+cells(s) > a.w-1 {
+			x, y = 1, y+1
+		}
+		x = a.text(x, y, dim, cut(s, a.w-x)) + 3
+	}
+	if len(m.GetCollectors()) > 0 {
+		y++
+	}
+	for _, e := range h.Newest.GetErrors() {
+		name := unknownText
+		if i := int(e.GetCollector()); i < len(m.GetCollectors()) {
+			name = m.GetCollectors()[i]
+		}
+		a.text(1, y, unknown, "?")
+		a.text(3, y, normal, cut(name+": "+e.GetText(), a.w-4))
+		y++
+	}
+	return y
+}
+
+func microseconds(us uint32) string {
+	if us < 1000 {
+		return strconv.Itoa(int(us)) + "µs"
+	}
+	return strconv.FormatFloat(float64(us)/1000, 'f', 1, 64) + "ms"
+}

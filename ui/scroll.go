@@ -1,0 +1,83 @@
+package ui
+
+import (
+	"time"
+
+	"capmon/fleet"
+)
+
+// scroll shows the lines of tall from the given one on, and says in its last
+// line how many follow.
+func scroll(a area, tall *canvas, from int) {
+	used := tall.h
+	for used > 0 && tall.lineEnd(used-1) == 0 {
+		used--
+	}
+	from = min(max(from, 0), max(used-a.h, 0))
+	for y := range min(a.h, tall.h-from) {
+		copyRow(a, y, tall, from+y)
+	}
+	if rest := used - from - a.h; rest > 0 && a.h > 1 {
+		a.fill(0, a.h-1, a.w, ' ', normal)
+		a.text(1, a.h-1, dim, plural(rest+1, "more line")+": j")
+	}
+}
+
+func copyRow(a area, y int, from *canvas, line int) {
+	row := from.cells[line*from.w : (line+1)*from.w]
+	for x := 0; x < min(a.w, from.w); x++ {
+		c := row[x]
+		if c.char < 0 {
+			a.c.clusters = append(a.c.clusters, from.clusters[-1-c.char])
+			c.char = rune(-len(a.c.clusters))
+		}
+		a.c.cells[(a.y+y)*a.c.w+a.x+x] = c
+	}
+}
+
+// scrollMax is how far the screen can scroll at this size.
+func scrollMax(f *Frame, v *View, w, h int, th Theme) int {
+	if v.Screen == Overview || w == 0 || h == 0 {
+		return 0
+	}
+	body, visible := bodyOf(f, v, w, h, th)
+	if body == nil {
+		return 0
+	}
+	used := body.h
+	for used > 0 && body.lineEnd(used-1) == 0 {
+		used--
+	}
+	return max(0, used-visible)
+}
+
+func timeOf(n int) time.Duration { return time.Duration(n) }
+
+func intervalOf(h *fleet.Host) time.Duration {
+	return time.Duration(h.Machine.GetIntervalMs()) * time.Millisecond
+}
+
+// bodyOf is the scrolling part of a screen and how many lines of it show; nil
+// when there is none.
+func bodyOf(f *Frame, v *View, w, h int, th Theme) (*canvas, int) {
+	foot := 0
+	if h >= 3 {
+		foot = 1
+	}
+	if v.Screen == HelpScreen {
+		return helpBody(w, th.ascii), h - 1 - foot
+	}
+	host := hostNamed(f, v.Host)
+	if host == nil {
+		return nil, 0
+	}
+	top := 1
+	if h >= 6 {
+		top += drawHostSummary(newCanvas(w, 3, th.ascii).all(), host, v)
+	}
+	if h >= 20 {
+		foot = 2
+	}
+	visible := h - top - foot
+	return hostBody(host, v, th, w, visible, th.ascii), visible
+}
