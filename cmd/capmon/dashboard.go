@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/charmbracelet/x/term"
+	"github.com/spf13/cobra"
+
+	"capmon/agents"
+	"capmon/capacity"
+	"capmon/collectors"
+	"capmon/fleet"
+	"capmon/internal/crash"
+	"capmon/internal/small"
+	"capmon/ui"
+)
+
+// screenFlags are those of every command that owns the terminal.
+type screenFlags struct {
+	theme string
+	ascii bool
+	log   string
+}
+
+func (f *screenFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.theme, "theme", "", "colours: `name` is dark, light, projector or mono (default: what the terminal says)")
+	cmd.Flags().BoolVar(&f.ascii, "ascii", false, "draw with ASCII only (default: when the locale is not UTF-8)")
+	cmd.Flags().StringVar(&f.log, "log", "", "`file` to append a log to")
+}
+
+func newDashboard() *cobra.Command {
+	var (
+		view   viewFlags
+		screen screenFlags
+	)
+	cmd := &cobra.Command{
+		Use:     "capmon",
+		Version: version(),
+		Short:   "The live capacity of a cluster, in a terminal",
+		Long: "capmon shows what a fleet of machines does now and what it can still take: per-core\n" +
+			"CPU, requests a second, connections, headroom, and how many servers it needs.\n\n" +
+			"Without flags it shows this machine. On each machine of a fleet run `capmon agent`.",
+		Example: "  capmon                              this machine\n" +
+			"  capmon --agents web-1,web-2         a fleet\n" +
+			"  capmon --agents dns:///web.internal --per-server 10000 --spare 1\n" +
+			"  capmon snapshot --format json       one reading, for scripts",
+		Args:          onlyFlags,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDashboard(cmd, &view, &screen)
+		},
+	}
+	view.add(cmd)
+	screen.add(cmd)
+	return cmd
+}
+
+func runDashboard(cmd *cobra.Command, view *viewFlags, screen *screenFlags) error {
+	if err := settle(cmd); err != nil {
+		return err
+	}
+	policy, err := view.policy()
+	if err != nil {
+		return err
+	}
+	log, closeLog, err := openLog(screen.log, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	src, err := view.sources(cmd.Context(), log)
+	if err != nil {
+		return err
+	}
+	in := newFeed(policy)
+	return screen.show(cmd.Context(), in, src.what, src.warning, func(ctx context.Context, ready func(*agents.Viewer)) error {
+		return src.run(ctx, in, log, ready)
+	})
+}
+
+// needTerminal refuses to draw a screen where there is none.
+func needTerminal() error {
+	for what, f := range map[string]*os.File{"standard input": os.Stdin, "standard output": os.Stdout} {
+		if !term.IsTerminal(f.Fd()) {
+			return usagef("%s is not a terminal: the dashboard needs one; `capmon snapshot` prints one reading as text, JSON or Prometheus text", what)
+		}
+	}
+	return nil
+}
+
+// show runs the dashboard on what feeds in, until the user leaves or ctx ends.
+func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, run func(context.Context, func(*agents.Viewer)) error) error {
+	if f.theme != "" && !knownTheme(f.theme) {
+		return usagef("--theme %q: want one of %v", f.theme, ui.Themes())
+	}
+	if err := needTerminal(); err != nil {
+		return err
+	}
+	colours, ascii, theme := ui.Detect(os.Getenv, true)
+	if f.theme != "" {
+		theme = f.theme
+	}
+	release, err := crash.Guard(os.Stdin)
+	if err != nil {
+		return err
+	}
+	defer release()
+	ctx, cancel := context.WithCancel(ctx)
+	small.Heap()
+	go small.Program(ctx)
+
+	var viewer atomic.Pointer[agents.Viewer]
+	frames := make(chan ui.Frame, 1)
+	ended := make(chan error, 1)
+	published := make(chan struct{})
+	go func() { ended <- run(ctx, viewer.Store) }()
+	go func() {
+		defer close(published)
+		cost := newSelfCost(ctx)
+		defer cost.meter.Close()
+		in.publish(ctx, func(s fleet.Snapshot) { latest(frames, cost.frame(ctx, s)) })
+	}()
+	err = ui.Run(ctx, ui.Options{
+		Theme: theme, ASCII: f.ascii || ascii, Colours: colours, Source: what, Warning: warning,
+		Input: os.Stdin, Output: os.Stdout, Snapshots: frames,
+		Ask: func(a fleet.Ask) {
+			in.Ask(a)
+			if v := viewer.Load(); v != nil {
+				v.Detail(a.Host)
+			}
+		},
+	})
+	cancel()
+	<-published
+	if e := <-ended; err == nil {
+		err = e
+	}
+	return err
+}
+
+func knownTheme(name string) bool {
+	return slices.Contains(ui.Themes(), name)
+}
+
+// latest puts a frame where the screen takes it: the latest wins and the writer
+// never waits. Only one goroutine writes.
+func latest(frames chan ui.Frame, f ui.Frame) {
+	select {
+	case <-frames:
+	default:
+	}
+	frames <- f
+}
+
+// selfCost measures what this process costs, for the header.
+type selfCost struct {
+	meter    *collectors.SelfMeter
+	at       time.Time
+	cpu      time.Duration
+	share    capacity.Num // of one core, over the last costTime or more
+	resident capacity.Num
+}
+
+// costTime is the least over which a cost is told: that of a start, or of a few
+// quick keys, would frighten and mean nothing.
+const costTime = 2 * time.Second
+
+func newSelfCost(ctx context.Context) *selfCost {
+	c := &selfCost{meter: collectors.NewSelfMeter(), at: time.Now()}
+	c.cpu, _, _ = c.meter.Read(ctx, c.at)
+	return c
+}
+
+// frame adds to a snapshot what this process costs.
+func (c *selfCost) frame(ctx context.Context, s fleet.Snapshot) ui.Frame {
+	now := time.Now()
+	if d := now.Sub(c.at); d >= costTime {
+		c.share, c.resident = capacity.Num{}, capacity.Num{}
+		if cpu, rss, err := c.meter.Read(ctx, now); err == nil {
+			c.share = capacity.Known((cpu - c.cpu).Seconds() / d.Seconds())
+			if rss > 0 {
+				c.resident = capacity.Known(float64(rss))
+			}
+			c.at, c.cpu = now, cpu
+		}
+	}
+	return ui.Frame{Snapshot: s, SelfCPU: c.share, SelfRSS: c.resident}
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"capmon/agents"
+	"capmon/demo"
+	"capmon/fleet"
+)
+
+func newDemo() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Show capmon on made-up or provoked load",
+		Args:  onlyFlags,
+		RunE:  needSubcommand,
+	}
+	cmd.AddCommand(newDemoFleet())
+	return cmd
+}
+
+func newDemoFleet() *cobra.Command {
+	var (
+		view   viewFlags
+		screen screenFlags
+		config demo.FleetConfig
+	)
+	cmd := &cobra.Command{
+		Use:   "fleet",
+		Short: "A simulated fleet on the real screens; SIMULATED stands in the header",
+		Args:  onlyFlags,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := settle(cmd); err != nil {
+				return err
+			}
+			f, err := demo.NewFleet(config)
+			if err != nil {
+				return usageError{err}
+			}
+			policy, err := demoPolicy(cmd, &view, f.Policy())
+			if err != nil {
+				return err
+			}
+			return showDemoFleet(cmd, f, policy, &screen)
+		},
+	}
+	cmd.Flags().IntVar(&config.Hosts, "hosts", 9, "how many hosts, 1 to 1000")
+	cmd.Flags().IntVar(&config.Cores, "cores", 8, "cores of each host, 1 to 1024")
+	cmd.Flags().Uint64Var(&config.Seed, "seed", 1, "the same seed gives the same fleet")
+	view.addPolicy(cmd)
+	screen.add(cmd)
+	return cmd
+}
+
+// demoPolicy is the policy that suits the simulated fleet, with what the user
+// says in its place.
+func demoPolicy(cmd *cobra.Command, view *viewFlags, suits fleet.Policy) (fleet.Policy, error) {
+	named, err := view.policy()
+	if err != nil {
+		return fleet.Policy{}, err
+	}
+	for name, take := range map[string]func(){
+		"target":     func() { suits.Target = named.Target },
+		"spare":      func() { suits.Spare = named.Spare },
+		"per-server": func() { suits.PerServer = named.PerServer },
+		"min":        func() { suits.Min = named.Min },
+		"max":        func() { suits.Max = named.Max },
+	} {
+		if cmd.Flags().Changed(name) {
+			take()
+		}
+	}
+	return suits, nil
+}
+
+// pastTime is how much of the past a simulated host remembers when it begins,
+// as an agent does that has run for a while.
+const pastTime = 15 * time.Minute
+
+// showDemoFleet runs each simulated host as an agent in this process, so that
+// its samples take the road of real ones.
+func showDemoFleet(cmd *cobra.Command, f *demo.Fleet, policy fleet.Policy, screen *screenFlags) error {
+	log, closeLog, err := openLog(screen.log, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	now := time.Now()
+	list := map[string]*agents.Agent{}
+	for i := range f.Hosts() {
+		m := f.Machine(i)
+		labels := map[string]string{}
+		for _, l := range m.GetLabels() {
+			labels[l.GetKey()] = l.GetValue()
+		}
+		a, err := agents.New(agents.Config{
+			Source: f.Source(i), Interval: time.Second, Labels: labels, Hostname: m.GetHostname(),
+			Version: version(), Simulated: true, Log: log,
+		})
+		if err != nil {
+			return fmt.Errorf("simulated host %s: %w", m.GetHostname(), err)
+		}
+		a.Remember(f.Past(i, now, int(pastTime/time.Second)))
+		list[m.GetHostname()] = a
+	}
+	in := newFeed(policy)
+	for i := range f.Hosts() {
+		in.Join(f.Machine(i).GetHostname(), "")
+	}
+	return screen.show(cmd.Context(), in, fmt.Sprintf("%d simulated hosts", f.Hosts()), "", func(ctx context.Context, ready func(*agents.Viewer)) error {
+		v := agents.NewViewer(agents.ViewerOptions{Sink: in, Log: log})
+		ready(v)
+		return runLocal(ctx, v, list)
+	})
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"capmon/agents"
+	"capmon/fleet"
+	"capmon/sample"
+)
+
+// feed joins agents to a fleet, and the fleet to whoever looks at it. It gives
+// every arriving thing its receive time.
+type feed struct {
+	fleet *fleet.Fleet
+
+	mu       sync.Mutex
+	ask      fleet.Ask
+	pending  map[string]bool // hosts that have neither answered nor failed
+	answered map[string]bool // hosts with a sample
+
+	changed chan struct{} // cap 1: something arrived
+	asked   chan struct{} // cap 1: another moment, span or host is wanted
+}
+
+var _ agents.Sink = (*feed)(nil)
+
+func newFeed(policy fleet.Policy) *feed {
+	return &feed{
+		fleet:    fleet.New(fleet.Config{Policy: policy}),
+		pending:  map[string]bool{},
+		answered: map[string]bool{},
+		changed:  make(chan struct{}, 1),
+		asked:    make(chan struct{}, 1),
+	}
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (f *feed) Join(host, addr string) {
+	f.mu.Lock()
+	f.pending[host] = true
+	f.mu.Unlock()
+	f.fleet.Join(host, addr, time.Now())
+	wake(f.changed)
+}
+
+func (f *feed) Leave(host string) {
+	f.mu.Lock()
+	delete(f.pending, host)
+	delete(f.answered, host)
+	f.mu.Unlock()
+	f.fleet.Leave(host, time.Now())
+	wake(f.changed)
+}
+
+func (f *feed) Machine(host string, m *sample.Machine) { f.fleet.Machine(host, m, time.Now()) }
+
+func (f *feed) Samples(host string, epoch uint64, s []*sample.Sample) {
+	f.fleet.Samples(host, epoch, s, time.Now())
+	// The first sample of an agent has no rates yet: a reading needs two.
+	if len(s) > 0 && s[len(s)-1].GetSeq() > 1 {
+		f.mu.Lock()
+		delete(f.pending, host)
+		f.answered[host] = true
+		f.mu.Unlock()
+	}
+	wake(f.changed)
+}
+
+func (f *feed) Points(host string, epoch uint64, p []*sample.Point) {
+	f.fleet.Points(host, epoch, p, time.Now())
+	wake(f.changed)
+}
+
+func (f *feed) Detail(host string, s *sample.Sample) {
+	f.fleet.Detail(host, s, time.Now())
+	wake(f.changed)
+}
+
+func (f *feed) Dropped(host string, n uint64) { f.fleet.Dropped(host, n) }
+
+func (f *feed) Link(host string, l agents.Link) {
+	if !l.Up && !l.Pending {
+		f.mu.Lock()
+		delete(f.pending, host)
+		f.mu.Unlock()
+	}
+	f.fleet.Link(host, l.Up, l.Refused, l.Reason, l.Do, time.Now())
+	wake(f.changed)
+}
+
+// Ask sets what snapshots are to show from now on. It does not block.
+func (f *feed) Ask(a fleet.Ask) {
+	f.mu.Lock()
+	f.ask = a
+	f.mu.Unlock()
+	wake(f.asked)
+}
+
+func (f *feed) asking() fleet.Ask {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ask
+}
+
+// settled reports whether every host has answered or failed, and whether any
+// has answered.
+func (f *feed) settled() (all, any bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.pending) == 0, len(f.answered) > 0
+}
+
+// Pace of the screen: with data once an interval, faster for the first moments
+// so that the minutes before now appear as they arrive.
+const (
+	paceLive  = 950 * time.Millisecond
+	paceStart = 200 * time.Millisecond
+	startTime = 3 * time.Second
+)
+
+// publish calls show with a snapshot whenever something arrived, a state or an
+// age changed, or another view was asked for, until ctx ends. While an earlier
+// moment is shown, what arrives does not disturb it.
+func (f *feed) publish(ctx context.Context, show func(fleet.Snapshot)) {
+	began := time.Now()
+	var last time.Time
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	dirty := true
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.asked:
+			last = time.Now()
+			show(f.fleet.Snapshot(f.asking(), last))
+			dirty = false
+		case <-f.changed:
+			dirty = true
+		case <-timer.C:
+		}
+		now := time.Now()
+		ask := f.asking()
+		pace := paceLive
+		if now.Sub(began) < startTime {
+			pace = paceStart
+		}
+		next := f.fleet.Next(last)
+		due := dirty || (!next.IsZero() && !now.Before(next))
+		if ask.At.IsZero() && due && now.Sub(last) >= pace {
+			last, dirty = now, false
+			show(f.fleet.Snapshot(ask, now))
+			next = f.fleet.Next(last)
+		}
+		timer.Reset(waitFor(now, last.Add(pace), next, dirty))
+	}
+}
+
+// waitFor is how long publish may sleep: until the pace allows what is waiting,
+// or until something shown changes by itself.
+func waitFor(now, allowed, next time.Time, dirty bool) time.Duration {
+	const idle = time.Hour
+	switch {
+	case dirty:
+		return max(allowed.Sub(now), time.Millisecond)
+	case next.IsZero():
+		return idle
+	default:
+		return max(next.Sub(now), allowed.Sub(now), time.Millisecond)
+	}
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"capmon/agents"
+	"capmon/collectors"
+	"capmon/fleet"
+)
+
+// localAddr is where `capmon` looks for an agent of this machine.
+const localAddr = "127.0.0.1:7077"
+
+// securityFlags choose how two ends prove who they are.
+type securityFlags struct {
+	token, cert, key, ca string
+	insecure             bool
+}
+
+func (f *securityFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringVar(&f.token, "token", "", "`file` with the fleet token (default: token in the config folder, else /etc/capmon/token)")
+	fs.StringVar(&f.cert, "tls-cert", "", "own PKI: certificate `file`, PEM")
+	fs.StringVar(&f.key, "tls-key", "", "own PKI: private key `file`, PEM")
+	fs.StringVar(&f.ca, "tls-ca", "", "own PKI: `file` with the certificates of the authority, PEM")
+	fs.BoolVar(&f.insecure, "insecure", false, "no encryption and no proof of who is there, said aloud on both sides")
+}
+
+// security settles which of the ways is used. Errors are usage errors.
+func (f *securityFlags) security() (agents.Security, error) {
+	pki := f.cert != "" || f.key != "" || f.ca != ""
+	switch {
+	case f.insecure && (pki || f.token != ""):
+		return agents.Security{}, usagef("--insecure does not go with --token or --tls-…: choose one")
+	case pki && f.token != "":
+		return agents.Security{}, usagef("--token does not go with --tls-…: choose one")
+	case f.insecure:
+		return agents.Insecure(), nil
+	case pki:
+		if f.cert == "" || f.key == "" || f.ca == "" {
+			return agents.Security{}, usagef("own PKI needs all three of --tls-cert, --tls-key and --tls-ca")
+		}
+		s, err := agents.WithPKI(f.cert, f.key, f.ca)
+		return s, asUsage(err)
+	}
+	path, err := agents.FindToken(f.token)
+	if err != nil {
+		return agents.Security{}, usageError{err}
+	}
+	if path == "" {
+		return agents.Plain(), nil
+	}
+	s, err := agents.WithToken(path)
+	return s, asUsage(err)
+}
+
+func asUsage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+// viewFlags are those of every command that looks at a fleet.
+type viewFlags struct {
+	agents    []string
+	rps       []string
+	interval  time.Duration
+	target    share
+	spare     int
+	perServer int
+	min, max  int
+	config    string
+	sec       securityFlags
+}
+
+func (f *viewFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.agents, "agents", nil, "`list` of agents, comma separated or repeated: host, host:port (7077), dns:///name for every address of a name, @file with one a line; without it this machine")
+	addSampling(cmd, &f.interval, &f.rps)
+	f.addPolicy(cmd)
+	f.sec.add(cmd)
+}
+
+func (f *viewFlags) addPolicy(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	f.target = 0.8
+	fs.Var(&f.target, "target", "utilisation to run at, 0.8 or 80%")
+	fs.IntVar(&f.spare, "spare", 0, "servers that may be lost without passing the target")
+	fs.IntVar(&f.perServer, "per-server", 0, "connections one server can hold; 0: no such limit is known")
+	fs.IntVar(&f.min, "min", 0, "fewest servers of the group; 0: none")
+	fs.IntVar(&f.max, "max", 0, "most servers the group may have; 0: no bound")
+	addConfig(cmd, &f.config)
+}
+
+func addConfig(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "config", "", "config `file`, TOML: flag = value (default: capmon/config.toml in the config folder)")
+}
+
+func addSampling(cmd *cobra.Command, interval *time.Duration, rps *[]string) {
+	cmd.Flags().DurationVar(interval, "interval", time.Second, "between two samples of this machine, 1s to 10s")
+	cmd.Flags().StringArrayVar(rps, "rps", nil, "where requests a second come from, repeatable: `[name=]auto|off|nginx:URL|prom:URL[#metric{l=\"v\"}]`, name being a service or its port")
+}
+
+// policy checks the numbers of the people who run the fleet.
+func (f *viewFlags) policy() (fleet.Policy, error) {
+	for name, v := range map[string]int{"spare": f.spare, "per-server": f.perServer, "min": f.min, "max": f.max} {
+		if v < 0 || v > 1e9 {
+			return fleet.Policy{}, usagef("--%s %d: want 0 to 1,000,000,000", name, v)
+		}
+	}
+	if f.max > 0 && f.min > f.max {
+		return fleet.Policy{}, usagef("--min %d is more than --max %d", f.min, f.max)
+	}
+	return fleet.Policy{
+		Target: float64(f.target), Spare: f.spare, PerServer: float64(f.perServer), Min: f.min, Max: f.max,
+	}, nil
+}
+
+// newLocalAgent builds the agent of this machine. Errors are usage errors.
+func newLocalAgent(interval time.Duration, rps, labels []string, log *slog.Logger) (*agents.Agent, error) {
+	var sources []collectors.RPSSource
+	for _, v := range rps {
+		s, err := collectors.ParseRPS(v)
+		if err != nil {
+			return nil, usagef("--rps %s: %w", v, err)
+		}
+		sources = append(sources, s)
+	}
+	tags, err := parseLabels(labels)
+	if err != nil {
+		return nil, err
+	}
+	if interval < time.Second || interval > 10*time.Second {
+		return nil, usagef("--interval %v: want 1s to 10s", interval)
+	}
+	a, err := agents.New(agents.Config{
+		Source:   collectors.NewRunner(collectors.List(collectors.Config{RPS: sources}), collectors.RunnerOptions{}),
+		Interval: interval, Labels: tags, Hostname: hostname(), Version: version(), Log: log,
+	})
+	return a, asUsage(err)
+}
+
+func parseLabels(list []string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, l := range list {
+		k, v, ok := strings.Cut(l, "=")
+		if !ok || k == "" || v == "" {
+			return nil, usagef("--label %q: want key=value", l)
+		}
+		if _, twice := out[k]; twice {
+			return nil, usagef("--label %s is given twice", k)
+		}
+		out[k] = v
+	}
+	return out, nil
+}
+
+func hostname() string {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		return name
+	}
+	return "this machine"
+}
+
+// share is a flag value between 0 and 1, written 0.8 or 80%.
+type share float64
+
+func (s *share) String() string { return strconv.FormatFloat(float64(*s), 'g', -1, 64) }
+
+func (s *share) Type() string { return "share" }
+
+func (s *share) Set(text string) error {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	v, err := strconv.ParseFloat(number, 64)
+	if percent {
+		v /= 100
+	}
+	if err != nil || math.IsNaN(v) || v <= 0 || v > 1 {
+		return fmt.Errorf("want more than 0 and at most 1, as 0.8 or 80%%")
+	}
+	*s = share(v)
+	return nil
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// terminal is the dashboard in a terminal of its own.
+type terminal struct {
+	*program
+	master, slave *os.File
+	before        unix.Termios
+	screen        *lockedBuffer // all that was written
+}
+
+func openTerminal(t *testing.T, cols, rows int, cmd *exec.Cmd) *terminal {
+	t.Helper()
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Skipf("this system lends no terminal to a test: %v", err)
+	}
+	term := &terminal{master: master, slave: slave, screen: &lockedBuffer{}}
+	term.resize(t, cols, rows)
+	term.before = term.settings(t)
+	cmd.Stdin, cmd.Stdout = slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	go func() {
+		buf := make([]byte, 64<<10)
+		for {
+			n, err := master.Read(buf)
+			_, _ = term.screen.Write(buf[:n])
+			if err != nil {
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { // after the program has ended
+		slave.Close()
+		master.Close()
+	})
+	term.program = start(t, cmd)
+	return term
+}
+
+func (term *terminal) resize(t *testing.T, cols, rows int) {
+	t.Helper()
+	// By the slave's end: the size of the other would make its reads block, and
+	// a blocked read can't be closed.
+	if err := pty.Setsize(term.slave, &pty.Winsize{Cols: uint16(cols), Rows: uint16(rows)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (term *terminal) settings(t *testing.T) unix.Termios {
+	t.Helper()
+	s, err := unix.IoctlGetTermios(int(term.slave.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *s
+}
+
+func (term *terminal) shows(text string) {
+	term.t.Helper()
+	until(term.t, fmt.Sprintf("the screen to show %q", text), 15*time.Second, func() bool {
+		return strings.Contains(plain(term.screen.String()), text)
+	})
+}
+
+func (term *terminal) press(keys string) {
+	term.t.Helper()
+	if _, err := term.master.WriteString(keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+// usable checks that the terminal is as it was and the screen was left.
+func (term *terminal) usable() {
+	term.t.Helper()
+	until(term.t, "the terminal to be as it was", 10*time.Second, func() bool {
+		out := term.screen.String()
+		return term.settings(term.t) == term.before && strings.LastIndex(out, "\x1b[?1049l") > strings.LastIndex(out, "\x1b[?1049h") &&
+			strings.LastIndex(out, "\x1b[?25h") > strings.LastIndex(out, "\x1b[?25l")
+	})
+}
+
+var escape = regexp.MustCompile(`\x1b(\[[0-9;?<>=!]*[a-zA-Z]|\][^\x07\x1b]*(\x07|\x1b\\)|[=>()][0B]?)`)
+
+// plain is what was written without the sequences that move and colour.
+func plain(s string) string { return escape.ReplaceAllString(s, "") }
+
+// dashboard is this machine's screen in a namespace-free process of its own,
+// away from any agent that may run here.
+func dashboard(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	return alone(t, append([]string{"capmon", "demo", "fleet", "--hosts", "3", "--cores", "4"}, args...)...)
+}
+
+func TestDashboardOfThisMachine(t *testing.T) {
+	term := openTerminal(t, 120, 40, alone(t, "capmon"))
+	term.shows("this machine, in this process")
+	term.shows("cores")
+	term.press("q")
+	<-term.done
+	if code := term.cmd.ProcessState.ExitCode(); code != exitOK {
+		t.Errorf("q ended it with exit code %d: %s", code, term.errs)
+	}
+	term.usable()
+}
+
+func TestTheTerminalIsUsableAfterwards(t *testing.T) {
+	for name, end := range map[string]func(*terminal){
+		"q":       func(term *terminal) { term.press("q") },
+		"ctrl-c":  func(term *terminal) { term.press("\x03") },
+		"SIGTERM": func(term *terminal) { term.signal(syscall.SIGTERM) },
+		"SIGKILL": func(term *terminal) { term.signal(syscall.SIGKILL) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			term := openTerminal(t, 80, 24, dashboard(t))
+			term.shows("SIMULATED")
+			end(term)
+			<-term.done
+			term.usable()
+		})
+	}
+}
+
+// A terminal that goes away ends the dashboard: it must not spin on a dead one.
+func TestAClosedTerminalEndsIt(t *testing.T) {
+	term := openTerminal(t, 80, 24, dashboard(t))
+	term.shows("SIMULATED")
+	term.slave.Close()
+	term.master.Close()
+	select {
+	case <-term.done:
+	case <-time.After(10 * time.Second):
+		t.Error("still running without its terminal")
+	}
+}
+
+func TestAnyTerminal(t *testing.T) {
+	for name, c := range map[string]struct {
+		cols, rows int
+		unset      []string
+		set        []string
+		shows      string
+		ascii      bool
+		colourless bool
+	}{
+		"1x1":        {cols: 1, rows: 1},
+		"0x0":        {cols: 0, rows: 0},
+		"20x5":       {cols: 20, rows: 5},
+		"400x120":    {cols: 400, rows: 120, shows: "SIMULATED"},
+		"no TERM":    {cols: 80, rows: 24, unset: []string{"TERM"}, shows: "SIMULATED"},
+		"dumb":       {cols: 80, rows: 24, set: []string{"TERM=dumb"}, shows: "SIMULATED", colourless: true},
+		"LANG=C":     {cols: 80, rows: 24, set: []string{"LANG=C", "LC_ALL=C"}, shows: "SIMULATED", ascii: true},
+		"NO_COLOR":   {cols: 80, rows: 24, set: []string{"NO_COLOR=1", "TERM=xterm-256color"}, shows: "SIMULATED", colourless: true},
+		"CLICOLOR=0": {cols: 80, rows: 24, set: []string{"CLICOLOR=0", "TERM=xterm-256color"}, shows: "SIMULATED", colourless: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd := dashboard(t)
+			cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool {
+				return slices.ContainsFunc(c.unset, func(u string) bool { return strings.HasPrefix(v, u+"=") })
+			})
+			cmd.Env = append(cmd.Env, c.set...)
+			term := openTerminal(t, c.cols, c.rows, cmd)
+			until(t, "a frame", 15*time.Second, func() bool { return term.screen.String() != "" })
+			if c.shows != "" {
+				term.shows(c.shows)
+			}
+			time.Sleep(300 * time.Millisecond) // let it draw what it would get wrong
+			term.press("q")
+			<-term.done
+			if code := term.cmd.ProcessState.ExitCode(); code != exitOK {
+				t.Errorf("exit code %d: %s", code, term.errs)
+			}
+			out := term.screen.String()
+			if c.ascii && bytes.ContainsFunc([]byte(out), func(r rune) bool { return r > 126 }) {
+				t.Errorf("not ASCII: %q", out)
+			}
+			if c.colourless && regexp.MustCompile(`\x1b\[[0-9;]*[34][0-9][0-9;]*m`).MatchString(out) {
+				t.Error("colours were written")
+			}
+			term.usable()
+		})
+	}
+}
+
+// A storm of resizes ends in the right picture.
+func TestResizeStorm(t *testing.T) {
+	term := openTerminal(t, 80, 24, dashboard(t))
+	term.shows("SIMULATED")
+	for i := range 200 {
+		term.resize(t, 1+i*7%200, 1+i*3%60)
+	}
+	term.resize(t, 100, 30)
+	mark := len(term.screen.String())
+	until(t, "a whole frame of the last size", 15*time.Second, func() bool {
+		after := plain(term.screen.String()[mark:])
+		return strings.Contains(after, "SIMULATED") && strings.Contains(after, "? help")
+	})
+	term.press("q")
+	<-term.done
+	term.usable()
+}
+
+func TestAHostWithAnyName(t *testing.T) {
+	term := openTerminal(t, 120, 40, alone(t, "capmon", "--agents", "数据库.invalid,127.0.0.1:1"))
+	term.shows("数据库")
+	term.shows("capmon agent") // what to do about the one that refuses
+	term.press("q")
+	<-term.done
+	term.usable()
+}
+
+// A full disk costs lines of the log, says so at the end, and nothing else.
+func TestAFullDiskForTheLog(t *testing.T) {
+	term := openTerminal(t, 80, 24, alone(t, "capmon", "--agents", "127.0.0.1:1", "--log", "/dev/full"))
+	term.shows("127.0.0.1:1")
+	term.press("q")
+	<-term.done
+	if said := term.errs.String(); !strings.Contains(said, "log") || !strings.Contains(said, "no space left") {
+		t.Errorf("the lost log was not mentioned: %q", said)
+	}
+	term.usable()
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"capmon/fleet"
+	"capmon/fleet/report"
+)
+
+// formats are what `capmon snapshot --format` can print.
+var formats = map[string]func(io.Writer, fleet.Snapshot) error{
+	"json": report.JSON,
+	"text": report.Text,
+	"prom": report.Prom,
+}
+
+func newSnapshot() *cobra.Command {
+	var (
+		f      viewFlags
+		format string
+		wait   time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "snapshot",
+		Short: "Print one reading of the fleet and exit",
+		Long: "Prints one reading of the fleet, or of this machine, and exits: 0 if any host answered,\n" +
+			"1 if none did, 2 for wrong use. What is not known is null in JSON, ? in text and\n" +
+			"absent in Prometheus text.",
+		Args: onlyFlags,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := settle(cmd); err != nil {
+				return err
+			}
+			write, ok := formats[format]
+			if !ok {
+				return usagef("--format %q: want json, text or prom", format)
+			}
+			if wait <= 0 || wait > time.Minute {
+				return usagef("--wait %v: want more than 0 and at most 1m", wait)
+			}
+			s, err := f.read(cmd, wait)
+			if err != nil {
+				return err
+			}
+			if err := write(cmd.OutOrStdout(), s); err != nil {
+				return fmt.Errorf("write the snapshot: %w", err)
+			}
+			if s.Totals.Up+s.Totals.Stale == 0 {
+				return errShown
+			}
+			return nil
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().StringVar(&format, "format", "text", "`json`, text or prom")
+	cmd.Flags().DurationVar(&wait, "wait", 3*time.Second, "how long to wait for hosts that do not answer")
+	return cmd
+}
+
+// grace is how long a snapshot waits after the last host's first answer for the
+// seconds before it, which follow at once.
+const grace = 150 * time.Millisecond
+
+// read takes one snapshot, waiting at most wait. What went wrong with single
+// hosts is said on stderr.
+func (f *viewFlags) read(cmd *cobra.Command, wait time.Duration) (fleet.Snapshot, error) {
+	policy, err := f.policy()
+	if err != nil {
+		return fleet.Snapshot{}, err
+	}
+	log := slog.New(slog.DiscardHandler)
+	src, err := f.sources(cmd.Context(), log)
+	if err != nil {
+		return fleet.Snapshot{}, err
+	}
+	stderr := cmd.ErrOrStderr()
+	if len(f.agents) == 0 {
+		fmt.Fprintf(stderr, "capmon: reading %s\n", src.what)
+	}
+	if src.warning != "" {
+		fmt.Fprintf(stderr, "capmon: %s: nothing proves that these are your agents, and anyone on the way can read along\n", src.warning)
+	}
+	ctx, cancel := context.WithCancel(cmd.Context())
+	in := newFeed(policy)
+	done := make(chan error, 1)
+	go func() { done <- src.run(ctx, in, log, nil) }()
+	in.await(ctx, wait)
+	s := in.fleet.Snapshot(fleet.Ask{}, time.Now())
+	cancel()
+	if err := <-done; err != nil && cmd.Context().Err() == nil {
+		return fleet.Snapshot{}, err
+	}
+	if cmd.Context().Err() != nil {
+		return fleet.Snapshot{}, fmt.Errorf("interrupted before the hosts had answered")
+	}
+	complain(stderr, s)
+	return s, nil
+}
+
+// await returns when every host has answered or failed, or after wait.
+func (f *feed) await(ctx context.Context, wait time.Duration) {
+	end := time.NewTimer(wait)
+	defer end.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-end.C:
+			return
+		case <-f.changed:
+		}
+		if all, _ := f.settled(); all {
+			break
+		}
+	}
+	select {
+	case <-ctx.Done():
+	case <-end.C:
+	case <-time.After(grace):
+	}
+}
+
+// complain says on w what is wrong with single hosts, a line each.
+func complain(w io.Writer, s fleet.Snapshot) {
+	for _, h := range s.Hosts {
+		if h.State == fleet.Up {
+			continue
+		}
+		line := h.Name + " is " + h.State.String()
+		if h.Reason != "" {
+			line += ": " + h.Reason
+		}
+		if h.Do != "" {
+			line += ": " + h.Do
+		}
+		fmt.Fprintf(w, "capmon: %s\n", strings.TrimSpace(line))
+	}
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"capmon/agents"
+)
+
+// sources are what a fleet is fed from: agents over the network, or this
+// machine in this process.
+type sources struct {
+	what    string // in words, for the screen and for stderr
+	targets []agents.Target
+	local   *agents.Agent
+	sec     agents.Security
+	warning string // what every screen must say
+}
+
+// probeTime bounds the look for an agent on this machine.
+const probeTime = 300 * time.Millisecond
+
+// sources settles where the numbers come from: the agents named, else the one
+// on this machine, else this process. Errors are usage errors.
+func (f *viewFlags) sources(ctx context.Context, log *slog.Logger) (*sources, error) {
+	sec, err := f.sec.security()
+	if errors.Is(err, fs.ErrPermission) && len(f.agents) == 0 && f.sec.token == "" {
+		// A token that only root may read keeps nobody from seeing this machine
+		// in their own process.
+		log.Info("the fleet token can't be read", "reason", err)
+		sec, err = agents.Plain(), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &sources{sec: sec}
+	if f.sec.insecure {
+		s.warning = "INSECURE"
+	}
+	// The local agent is built first: nonsense in its flags is an error even
+	// when it is not needed.
+	local, err := newLocalAgent(f.interval, f.rps, nil, log)
+	if err != nil {
+		return nil, err
+	}
+	if len(f.agents) > 0 {
+		s.targets, err = agents.ParseList(f.agents)
+		if err != nil {
+			return nil, usagef("--agents: %w", err)
+		}
+		s.what = fmt.Sprintf("%d agents", len(s.targets))
+		if len(s.targets) == 1 {
+			s.what = "the agent on " + s.targets[0].Addr
+		}
+		return s, nil
+	}
+	probe, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	if err := agents.Probe(probe, localAddr, sec); err != nil {
+		log.Info("no agent of this machine is used", "addr", localAddr, "reason", err)
+		s.local, s.what, s.warning = local, "this machine, in this process", ""
+		return s, nil
+	}
+	s.targets = []agents.Target{{Name: hostname(), Addr: localAddr}}
+	s.what = "the agent on " + localAddr
+	return s, nil
+}
+
+// run feeds sink until ctx ends, and returns when every goroutine is gone. The
+// viewer is passed to ready before it starts, to open detail streams with.
+func (s *sources) run(ctx context.Context, sink agents.Sink, log *slog.Logger, ready func(*agents.Viewer)) error {
+	v := agents.NewViewer(agents.ViewerOptions{Security: s.sec, Sink: sink, Log: log})
+	if ready != nil {
+		ready(v)
+	}
+	if s.local == nil {
+		return v.Run(ctx, s.targets)
+	}
+	return runLocal(ctx, v, map[string]*agents.Agent{hostname(): s.local})
+}
+
+// runLocal runs agents in this process and feeds the viewer from them.
+func runLocal(ctx context.Context, v *agents.Viewer, list map[string]*agents.Agent) error {
+	var wg sync.WaitGroup
+	errs := make(chan error, 2*len(list))
+	for name, a := range list {
+		wg.Go(func() { errs <- a.Run(ctx) })
+		wg.Go(func() { errs <- v.Local(ctx, name, a) })
+	}
+	wg.Wait()
+	close(errs)
+	var all []error
+	for err := range errs {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			all = append(all, err)
+		}
+	}
+	return errors.Join(all...)
+}
