@@ -229,7 +229,7 @@ func reasonOf(h *fleet.Host) string {
 	case h.Reason == "":
 		return "→ " + h.Do
 	}
-	return h.Reason + " → " + h.Do
+	return h.Reason + arrow + h.Do
 }
 
 func drawCell(a area, c column, v *View, h *fleet.Host, st style, mark sign) {

@@ -33,7 +33,7 @@ func colourBits(env func(string) string, isTTY bool) int {
 		return 4
 	case strings.HasPrefix(term, "screen") && env("TERM_PROGRAM") != "tmux" && env("TMUX") == "": // GNU screen passes no more on
 		return 8
-	case depth == "truecolor", depth == "24bit", windows, strings.HasSuffix(term, "-direct"):
+	case depth == "truecolor", depth == "24bit", windows, env("VTE_VERSION") != "", strings.HasSuffix(term, "-direct"):
 		return 24
 	}
 	for _, name := range []string{"kitty", "alacritty", "ghostty", "wezterm", "foot", "contour"} {
@@ -41,7 +41,7 @@ func colourBits(env func(string) string, isTTY bool) int {
 			return 24
 		}
 	}
-	if strings.Contains(term, "256") || strings.HasPrefix(term, "tmux") {
+	if strings.Contains(term, "256") || strings.HasPrefix(term, "tmux") || term == "xterm" && env("XTERM_VERSION") != "" {
 		return 8
 	}
 	return 4

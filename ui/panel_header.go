@@ -178,7 +178,8 @@ func drawVerdict(a area, f *Frame, v *View) {
 	a.text(pad, 1, normal, cut(first(a.w-2*pad, why...), a.w-2*pad))
 }
 
-// verdict is the most urgent pool's, each text with the level's sign in front.
+// verdict is the most urgent pool's, each text with the level's sign in front,
+// unless it brings it.
 func verdict(f *Frame, v *View) (fleet.Level, []string, []string) {
 	p := worst(f)
 	if p == nil || len(p.Verdict.Do) == 0 {
@@ -189,18 +190,18 @@ func verdict(f *Frame, v *View) (fleet.Level, []string, []string) {
 		return fleet.Unknown, []string{"? waiting for the first reading", "? no reading yet", "?"}, []string{"from " + from, ""}
 	}
 	level := min(p.Verdict.Level, fleet.Act)
-	front := level.Sign()
-	if front != "" {
-		front += " "
+	sign := level.Sign()
+	if sign != "" {
+		sign += " "
 	}
 	do := make([]string, 0, 2*len(p.Verdict.Do))
 	if len(f.Pools) > 1 {
 		for _, s := range p.Verdict.Do {
-			do = append(do, front+p.Name+": "+s)
+			do = append(do, sign+p.Name+": "+strings.TrimPrefix(s, sign))
 		}
 	}
 	for _, s := range p.Verdict.Do {
-		do = append(do, front+s)
+		do = append(do, sign+strings.TrimPrefix(s, sign))
 	}
 	return level, do, p.Verdict.Why
 }

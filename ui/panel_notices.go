@@ -39,11 +39,38 @@ func notices(f *Frame, p *plan, width, most int, scrolls bool) []notice {
 	for _, n := range f.Notes {
 		all = append(all, notice{sign: sign{text: "i"}, text: n})
 	}
+	all = unfolded(all, p.left, most)
 	if len(all) > most {
 		rest := len(all) - most + 1
 		all = append(all[:most-1:most-1], notice{text: strconv.Itoa(rest) + " more; s sorts the worst first"})
 	}
 	return all
+}
+
+// unfolded gives what to do a line of its own where it would be cut, as long as
+// there are lines for it.
+func unfolded(all []notice, width, most int) []notice {
+	for i := 0; i < len(all) && len(all) < most; i++ {
+		n := all[i]
+		reason, do, both := strings.Cut(n.text, arrow)
+		if both && n.head()+cells(n.text)+1 > width {
+			all[i].text = reason
+			all = slices.Insert(all, i+1, notice{text: strings.TrimSpace(arrow) + " " + do})
+			i++
+		}
+	}
+	return all
+}
+
+// arrow stands between why something is so and what to do.
+const arrow = " → "
+
+// head is the cells before the text.
+func (n notice) head() int {
+	if n.who == "" {
+		return 4
+	}
+	return 4 + cells(cutMiddle(n.who, 24)) + 1 + cells(n.sign.word) + 2
 }
 
 func fullText(h *fleet.Host) string {

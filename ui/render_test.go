@@ -310,3 +310,17 @@ func TestCoresFillTheirPlan(t *testing.T) {
 		}
 	}
 }
+
+// What to do is the part of a notice that must not be cut.
+func TestWhatToDoGetsALine(t *testing.T) {
+	n := notice{sign: sign{text: "x", word: "down"}, who: "web-1", text: "nothing listens on web-1:7077" + arrow + "start it there: capmon agent --listen :7077"}
+	for _, c := range []struct{ width, most, want int }{{200, 3, 1}, {60, 3, 2}, {60, 1, 1}} {
+		got := unfolded([]notice{n}, c.width, c.most)
+		if len(got) != c.want {
+			t.Errorf("%d cells, %d lines: %d notices, want %d", c.width, c.most, len(got), c.want)
+		}
+		if c.want == 2 && (strings.Contains(got[0].text, "→") || !strings.HasPrefix(got[1].text, "→ start it there")) {
+			t.Errorf("unfolded into %q and %q", got[0].text, got[1].text)
+		}
+	}
+}
