@@ -51,3 +51,9 @@ func TestMapping(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkDrop(b *testing.B) {
+	for b.Loop() {
+		Drop()
+	}
+}

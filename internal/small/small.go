@@ -17,7 +17,7 @@ func Heap() { debug.SetGCPercent(50) }
 // packages, the command tree, flags) are never read again.
 const (
 	trimAfter = 5 * time.Second
-	trimEvery = time.Minute
+	trimEvery = 20 * time.Second
 )
 
 // Program lets go of the program's pages that are not in use, until ctx
