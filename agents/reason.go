@@ -135,7 +135,7 @@ func (a *attempt) noHandshake(err error) Link {
 			"use one token file everywhere: copy it there and start that agent again")
 	case errors.Is(err, errNotHTTP2):
 		return refused("%s speaks TLS, but not as a capmon agent does", addr)("check the port")
-	case isTimeout(err):
+	case isTimeout(err), errors.Is(err, net.ErrClosed): // closed by us, when its time was over
 		return a.nothingSaid()
 	case errors.Is(err, io.EOF) || isErrno(err, resetErrnos):
 		return refused("%s hung up in the middle of the TLS handshake", addr)("check that it is a capmon agent; its log says why it refuses")

@@ -148,7 +148,7 @@ func (p *plan) fill(f *Frame, v *View, w, h int) {
 	}
 	if h >= 24 {
 		most := 3
-		if h >= 40 {
+		if h >= 40 || len(histories(f)) == 0 { // no chart is to be drawn
 			most = 6
 		}
 		p.attention = notices(f, p, w, most, want > body-reserved)

@@ -134,7 +134,10 @@ func rpsText(h *fleet.Host) string {
 	if !h.RPS.OK {
 		return strings.TrimSpace(unknownText + " " + h.RPSNote)
 	}
-	return count(h.RPS, 9) + " from " + or(h.RPSSource, "an unnamed source")
+	if h.RPSSource == "" { // an earlier moment: what was counted is kept, not by whom
+		return count(h.RPS, 9)
+	}
+	return count(h.RPS, 9) + " from " + h.RPSSource
 }
 
 // factLines is how many lines the facts take one after another.

@@ -29,6 +29,7 @@ type screenFlags struct {
 func (f *screenFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.theme, "theme", "", "colours: `name` is dark, light, projector or mono (default: what the terminal says)")
 	cmd.Flags().BoolVar(&f.ascii, "ascii", false, "draw with ASCII only (default: when the locale is not UTF-8)")
+	complete(cmd, "theme", ui.Themes()...)
 	cmd.Flags().StringVar(&f.log, "log", "", "`file` to append a log to")
 }
 

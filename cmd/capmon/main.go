@@ -77,6 +77,12 @@ func newRoot() *cobra.Command {
 	return root
 }
 
+// complete offers the values of a flag to the shell.
+func complete(cmd *cobra.Command, flag string, values ...string) {
+	// It fails only for a flag that does not exist, which a test would show.
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+}
+
 // onlyFlags refuses arguments that are not flags, and names the nearest
 // command where there is one.
 func onlyFlags(cmd *cobra.Command, args []string) error {

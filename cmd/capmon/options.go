@@ -106,7 +106,7 @@ func addConfig(cmd *cobra.Command, path *string) {
 
 func addSampling(cmd *cobra.Command, interval *time.Duration, rps *[]string) {
 	cmd.Flags().DurationVar(interval, "interval", time.Second, "between two samples of this machine, 1s to 10s")
-	cmd.Flags().StringArrayVar(rps, "rps", nil, "where requests a second come from, repeatable: `[name=]auto|off|nginx:URL|prom:URL[#metric{l=\"v\"}]`, name being a service or its port")
+	cmd.Flags().StringArrayVar(rps, "rps", nil, "`source` of requests a second, repeatable: [name=]auto|off|nginx:URL|prom:URL[#metric{l=\"v\"}], name being a service or its port (default auto: the status page of a local nginx)")
 }
 
 // policy checks the numbers of the people who run the fleet.

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,6 +31,15 @@ func TestThreeHosts(t *testing.T) {
 	if code != exitOK || s.Schema != "capmon.snapshot/1" || s.Totals.HostsUp != 3 || len(s.Hosts) != 3 {
 		t.Fatalf("three hosts: exit %d, %+v, said %s", code, s, said)
 	}
+
+	screen := openTerminal(t, 120, 40, l.command(0, "capmon", "--agents", list))
+	screen.shows("3/3 up")
+	for _, name := range names {
+		screen.shows(name)
+	}
+	screen.press("q")
+	<-screen.done
+	screen.usable()
 
 	w := watch(t, l.command(0, "capmon-watch", list))
 	for _, name := range names {
@@ -106,6 +119,78 @@ func TestHostsThatDoNotAnswer(t *testing.T) {
 	if _, _, code := snapshot(t, l.command(0, "capmon", "snapshot", "--agents", refuses)); code != exitFailed {
 		t.Errorf("no host answered: exit %d, want %d", code, exitFailed)
 	}
+}
+
+// Peers that are no agents: each is named with what was wrong, and none keeps
+// the others from being read.
+func TestPeersThatAreNoAgents(t *testing.T) {
+	need(t)
+	agent := start(t, alone(t, "capmon", "agent", "--listen", "127.0.0.1:17104"))
+	agent.waitFor("listen=")
+	list := []string{"127.0.0.1:17104"}
+	for _, answer := range []func(net.Conn){
+		func(c net.Conn) { fmt.Fprint(c, "HTTP/1.1 400 Bad Request\r\n\r\n") },
+		func(c net.Conn) { fmt.Fprint(c, "SSH-2.0-OpenSSH_9.2\r\n") },
+		func(c net.Conn) { // a message without an end
+			noise := bytes.Repeat([]byte{0, 0, 8, 0, 1, 0xff, 0x1b, '['}, 4096)
+			for range 4096 {
+				if _, err := c.Write(noise); err != nil {
+					return
+				}
+			}
+		},
+		func(net.Conn) {}, // hangs up
+		func(c net.Conn) { _, _ = io.Copy(io.Discard, c) }, // says nothing
+	} {
+		list = append(list, peer(t, answer))
+	}
+	s, said, code := snapshot(t, alone(t, "capmon", "snapshot", "--agents", strings.Join(list, ",")))
+	if code != exitOK || s.Totals.HostsUp != 1 || len(s.Hosts) != len(list) {
+		t.Fatalf("exit %d, %+v, said %s", code, s.Totals, said)
+	}
+	for _, h := range s.Hosts[1:] {
+		if h.State == "up" || h.CPU != nil || !strings.Contains(h.Reason, h.Name) {
+			t.Errorf("%s: %s because %q", h.Name, h.State, h.Reason)
+		}
+	}
+}
+
+// peer listens on loopback and answers each connection in its own way, until
+// the test ends.
+func peer(t *testing.T, answer func(net.Conn)) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var open []net.Conn
+	t.Cleanup(func() {
+		l.Close()
+		mu.Lock()
+		for _, c := range open {
+			c.Close()
+		}
+		mu.Unlock()
+		wg.Wait()
+	})
+	wg.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			open = append(open, c)
+			mu.Unlock()
+			wg.Go(func() {
+				defer c.Close()
+				answer(c)
+			})
+		}
+	})
+	return l.Addr().String()
 }
 
 // A name that stands for several machines is followed as its addresses change.

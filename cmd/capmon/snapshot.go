@@ -59,8 +59,9 @@ func newSnapshot() *cobra.Command {
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&format, "format", "text", "`json`, text or prom")
+	cmd.Flags().StringVar(&format, "format", "text", "`format`: json, text or prom")
 	cmd.Flags().DurationVar(&wait, "wait", 3*time.Second, "how long to wait for hosts that do not answer")
+	complete(cmd, "format", "json", "text", "prom")
 	return cmd
 }
 
