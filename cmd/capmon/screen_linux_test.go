@@ -71,9 +71,16 @@ func (term *terminal) settings(t *testing.T) unix.Termios {
 	return *s
 }
 
+// shows waits for a text on the screen. Only cells that change are written, so
+// the whole screen is asked for again and again (ctrl-l).
 func (term *terminal) shows(text string) {
 	term.t.Helper()
+	asked := time.Now()
 	until(term.t, fmt.Sprintf("the screen to show %q", text), 15*time.Second, func() bool {
+		if time.Since(asked) > 300*time.Millisecond {
+			term.press("\x0c")
+			asked = time.Now()
+		}
 		return strings.Contains(plain(term.screen.String()), text)
 	})
 }
