@@ -106,11 +106,11 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 	if f.theme != "" {
 		theme = f.theme
 	}
-	release, err := crash.Guard(os.Stdin)
-	if err != nil {
-		return err
+	// Where no second process may be started, a screen without its guard is
+	// better than none.
+	if release, err := crash.Guard(os.Stdout); err == nil {
+		defer release()
 	}
-	defer release()
 	ctx, cancel := context.WithCancel(ctx)
 	small.Heap()
 	go small.Program(ctx)
@@ -126,7 +126,7 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 		defer cost.meter.Close()
 		in.publish(ctx, func(s fleet.Snapshot) { latest(frames, cost.frame(ctx, s)) })
 	}()
-	err = ui.Run(ctx, ui.Options{
+	err := ui.Run(ctx, ui.Options{
 		Theme: theme, ASCII: f.ascii || ascii, Colours: colours, Source: what, Warning: warning,
 		Input: os.Stdin, Output: os.Stdout, Snapshots: frames,
 		Ask: func(a fleet.Ask) {

@@ -13,7 +13,7 @@ import (
 	"capmon/internal/small"
 )
 
-// Guard starts the waiting process for the terminal tty, whose present settings
+// Guard starts the waiting process for the terminal tty, open for writing, whose present settings
 // are those to go back to: call it before the screen is taken. release ends the
 // guard after a clean end; call it when the terminal has been given back.
 func Guard(tty *os.File) (release func(), err error) {
