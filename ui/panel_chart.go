@@ -177,7 +177,7 @@ func drawChart(a area, h history, f *Frame, v *View) {
 func scale(h history, peak float64) (lo, hi float64) {
 	hi = nice(peak * 1.05)
 	if h.name == "cpu" && h.top > 0 { // noise is not to fill it
-		hi = max(hi, nice(h.top/20))
+		hi = max(hi, nice(h.top/4))
 	}
 	if peak <= h.top && h.top <= max(peak*2.5, hi) {
 		hi = h.top
