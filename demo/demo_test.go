@@ -186,7 +186,7 @@ func TestLooksLikeLife(t *testing.T) {
 	}
 }
 
-// An agent reads the same numbers, and says what is wrong in a silent second.
+// An agent reads the same numbers, with the parts of each core, and says what is wrong in a silent second.
 func TestSource(t *testing.T) {
 	f := newFleet(t, 9, 8, 1)
 	src := f.Source(2)
@@ -198,6 +198,13 @@ func TestSource(t *testing.T) {
 		now := at.Add(-time.Duration(i) * time.Second)
 		got, want := src.Sample(context.Background(), now), f.Sample(2, now)
 		if want != nil {
+			for core, b := range got.GetCpu().GetBusy() {
+				parts := got.GetCoreParts()[core*sample.Parts : (core+1)*sample.Parts]
+				if sum := int(parts[0]) + int(parts[1]) + int(parts[2]); sum != int(b) {
+					t.Fatalf("at %v: core %d is busy %d, its parts are %v", now, core, b, parts)
+				}
+			}
+			got.CoreParts = nil // not in what is remembered
 			if !proto.Equal(got, want) {
 				t.Fatalf("at %v: %v", now, got)
 			}

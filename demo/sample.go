@@ -202,6 +202,7 @@ func (f *Fleet) Source(host int) *Source { return &Source{f, host} }
 // it has no readings.
 func (s *Source) Sample(_ context.Context, now time.Time) *sample.Sample {
 	if v := s.fleet.Sample(s.host, now); v != nil {
+		v.CoreParts = coreParts(v.GetCpu())
 		return v
 	}
 	v := &sample.Sample{Seq: uint64(max(second(now), 1)), TimeMs: now.UnixMilli()}
@@ -209,6 +210,23 @@ func (s *Source) Sample(_ context.Context, now time.Time) *sample.Sample {
 		v.Errors = append(v.Errors, &sample.CollectorError{Collector: uint32(i), Text: "simulated: nothing read this second"})
 	}
 	return v
+}
+
+// coreParts splits each core's busy as the machine's is split.
+func coreParts(c *sample.Cpu) []byte {
+	total := c.GetUser() + c.GetSystem() + c.GetIrq()
+	if total == 0 {
+		return make([]byte, sample.Parts*len(c.GetBusy()))
+	}
+	out := make([]byte, 0, sample.Parts*len(c.GetBusy()))
+	for _, b := range c.GetBusy() {
+		user := uint32(b) * c.GetUser() / total
+		irq := uint32(b) * c.GetIrq() / total
+		rest := uint32(sample.Full - b) // of the time that was not busy
+		out = append(out, byte(user), byte(uint32(b)-user-irq), byte(irq),
+			byte(rest*c.GetIowait()/10_000), byte(rest*c.GetSteal()/10_000))
+	}
+	return out
 }
 
 // Names are those of the collectors.
