@@ -214,7 +214,8 @@ func drawLimits(a area, h *fleet.Host, titled bool) {
 			x += bar + 1
 		}
 		a.right(x+4, y, normal, percent(num(s))+"%")
-		x = a.text(x+6, y, normal, limitText(l.Used)+" of "+limitText(l.Capacity)+" "+l.Unit)
+		amount := limitText(l.Used) + " of " + limitText(l.Capacity)
+		x = a.text(x+6, y, normal, first(a.w-x-6, amount+" "+l.Unit, amount))
 		if room := a.w - x - 2; cells(l.From) <= room {
 			a.text(x+2, y, dim, l.From)
 		}

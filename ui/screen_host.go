@@ -247,7 +247,11 @@ func drawPast(a area, h *fleet.Host) int {
 			values := resample(l.values, min(bar, max(len(l.values), 1)))
 			a.spark(x, y, bar, values, l.top, roleChart.style())
 		} else {
-			drawColumns(a.sub(x, y, bar, each), resample(l.values, bar), 0, math.Max(l.top, 1e-9))
+			high := each
+			if each > 2 {
+				high-- // a blank line keeps one from standing on the next
+			}
+			drawColumns(a.sub(x, y, bar, high), resample(l.values, bar), 0, math.Max(l.top, 1e-9))
 		}
 		a.text(x+bar+1, y, dim, l.of)
 		y += each
