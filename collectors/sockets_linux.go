@@ -163,8 +163,8 @@ func parseSnmp(b []byte) (tcpStamp, error) {
 	var s tcpStamp
 	_, b, ok := bytes.Cut(b, []byte("\nTcp:"))
 	names, b, ok2 := bytes.Cut(b, []byte("\nTcp:"))
-	if !ok || !ok2 {
-		return s, errors.New("no Tcp lines in /proc/net/snmp")
+	if !ok || !ok2 || bytes.IndexByte(names, '\n') >= 0 {
+		return s, errors.New("no two Tcp lines in /proc/net/snmp")
 	}
 	found := 0
 	for len(names) > 0 {
