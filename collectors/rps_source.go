@@ -155,7 +155,7 @@ func checkURL(text, path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%q is not a URL; write it like http://127.0.0.1:8080/path", redact(text))
 	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" {
+	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || strings.ContainsAny(u.Hostname(), "[]") {
 		return "", fmt.Errorf("%q is not an http or https URL; write it like http://127.0.0.1:8080/path", redact(text))
 	}
 	if p := u.Port(); p != "" || strings.HasSuffix(u.Host, ":") {
