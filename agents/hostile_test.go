@@ -295,7 +295,7 @@ func FuzzUpdate(f *testing.F) {
 				}
 				u := new(rpc.Update)
 				if proto.Unmarshal(b, u) != nil {
-					t.Skip()
+					return // no update: the codec refuses it before
 				}
 				epoch := in.epoch
 				got, err := s.take(u, now)

@@ -148,7 +148,7 @@ func TestAgentThatRestartsIsTheSameHost(t *testing.T) {
 	})
 	again, err := net.Listen("tcp", addr)
 	if err != nil {
-		t.Skip("somebody else took the port")
+		t.Fatalf("listen again where the first run did: %v", err)
 	}
 	background(t, second.Run)
 	background(t, func(ctx context.Context) error { return Serve(ctx, again, second, Plain(), nil) })

@@ -35,9 +35,7 @@ type childResult struct {
 // what it says about its limits. Version 2 is tested by fixtures, see
 // groupFiles.
 func TestLiveGroupsOfVersion1(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("control groups are made by root")
-	}
+	needRoot(t, "control groups are made by root; fixtures stand in for them")
 	for name, c := range map[string]struct {
 		groups []liveGroup
 		want   childResult
@@ -77,6 +75,19 @@ func TestLiveGroupsOfVersion1(t *testing.T) {
 			}
 		})
 	}
+}
+
+// needRoot skips a test that only root can run, and says why; where a skipped
+// test is a failure, it is one.
+func needRoot(t *testing.T, why string) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("CAPMON_REQUIRE_REAL") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
 
 // liveGroup is a group to make: the folder below a new one, in one hierarchy.
@@ -197,8 +208,7 @@ func lastLine(t *testing.T, out *bufio.Scanner) []byte {
 // TestChild is what the other processes of these tests do.
 func TestChild(t *testing.T) {
 	switch os.Getenv(asChild) {
-	case "":
-		t.Skip("runs in processes that other tests start")
+	case "": // it runs in processes that other tests start
 	case "limits":
 		childLimits(t)
 	case "sockets":

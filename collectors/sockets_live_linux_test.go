@@ -33,9 +33,7 @@ type portResult struct {
 // namespace that holds nothing else: IPv4, IPv6, both on one socket, one
 // address among several, several sockets on one port.
 func TestBothRoadsCountTheSame(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("network namespaces are made by root")
-	}
+	needRoot(t, "network namespaces are made by root")
 	_, in, out := startChild(t, "sockets", &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET})
 	in.Close()
 	var got socketsResult
