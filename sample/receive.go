@@ -18,6 +18,7 @@ const (
 	MaxCores      = 4096
 	MaxServices   = 256
 	MaxThreads    = 64
+	MaxProcesses  = 64
 	MaxCollectors = 64
 	MaxLabels     = 32
 	MaxName       = 128 // bytes of a name, a label, a version
@@ -25,6 +26,8 @@ const (
 
 	// MaxCoresUsed bounds the cores one machine may claim.
 	MaxCoresUsed = 1 << 16
+	// MaxWaiting bounds the threads that may wait for a core at once.
+	MaxWaiting = 1 << 20
 	// MaxRate bounds a rate per second.
 	MaxRate = 1e9
 )
@@ -76,10 +79,24 @@ func (s *Sample) Check() error {
 		c.name("service name", v.GetName(), MaxName)
 		c.name("rps note", v.GetRpsNote(), MaxText)
 		c.number("rps", v.Rps, MaxRate)
+		c.number("accepts", v.Accepts, MaxRate)
+		if n := len(v.GetStatus()); n != 0 && n != StatusClasses {
+			c.refuse("%d classes of status, not %d", n, StatusClasses)
+		}
+		c.within("behind", int64(v.GetBehind()), 0, 65535)
+		c.name("limit", v.GetLimits().GetConnectionsFrom(), MaxText)
+		c.finding(v.GetFinding())
+	}
+	c.count("processes", len(s.GetProcesses()), MaxProcesses)
+	for _, p := range s.GetProcesses() {
+		c.name("process name", p.GetName(), MaxName)
+		c.demand("process", p.GetRun(), p.GetWait())
+		c.finding(p.GetFinding())
 	}
 	c.count("threads", len(s.GetThreads()), MaxThreads)
 	for _, t := range s.GetThreads() {
 		c.name("thread name", t.GetName(), MaxName)
+		c.demand("thread", t.GetRun(), t.GetWait())
 	}
 	c.count("collector_us", len(s.GetCollectorUs()), MaxCollectors)
 	c.count("errors", len(s.GetErrors()), MaxCollectors)
@@ -150,6 +167,10 @@ func (p *Point) Check() error {
 // system, irq, iowait, steal.
 const Parts = 5
 
+// StatusClasses is how many entries Service.status has where it is known: 3xx,
+// 4xx and 5xx.
+const StatusClasses = 3
+
 // Printable returns s without control and formatting characters, which could
 // move a terminal's cursor or turn the writing direction.
 func Printable(s string) string {
@@ -169,12 +190,26 @@ func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 func (s *Sample) clean() {
 	for _, v := range s.GetServices() {
 		v.Name, v.RpsNote = Printable(v.GetName()), Printable(v.GetRpsNote())
+		v.GetFinding().clean()
+		if l := v.GetLimits(); l != nil {
+			l.ConnectionsFrom = Printable(l.GetConnectionsFrom())
+		}
 	}
 	for _, t := range s.GetThreads() {
 		t.Name = Printable(t.GetName())
 	}
+	for _, p := range s.GetProcesses() {
+		p.Name = Printable(p.GetName())
+		p.GetFinding().clean()
+	}
 	for _, e := range s.GetErrors() {
 		e.Text = Printable(e.GetText())
+	}
+}
+
+func (f *Finding) clean() {
+	if f != nil {
+		f.Name = Printable(f.GetName())
 	}
 }
 
@@ -197,6 +232,22 @@ func (c *checker) name(what, s string, most int) {
 	if len(s) > most {
 		c.refuse("%s of %d bytes, at most %d", what, len(s), most)
 	}
+}
+
+// demand checks two times in 1/1000 of a core: a process may have many cores,
+// and its threads may all wait.
+func (c *checker) demand(what string, run, wait uint32) {
+	c.within(what+" run", int64(run), 0, 1000*MaxCoresUsed)
+	c.within(what+" wait", int64(wait), 0, 1000*MaxWaiting)
+}
+
+func (c *checker) finding(f *Finding) {
+	if f == nil {
+		return
+	}
+	c.name("thread name", f.GetName(), MaxName)
+	c.demand("finding", f.GetDemand(), f.GetWait())
+	c.within("idle", int64(f.GetIdle()), 0, 1000*MaxCoresUsed)
 }
 
 func (c *checker) within(what string, v, low, high int64) {
@@ -228,7 +279,7 @@ func (c *checker) cpu(p *Cpu) {
 	if n := len(p.GetIds()); n != 0 && n != len(p.GetBusy()) {
 		c.refuse("%d core numbers for %d cores", n, len(p.GetBusy()))
 	}
-	for _, v := range []*uint32{p.User, p.System, p.Irq, p.Iowait, p.Steal} {
+	for _, v := range []*uint32{p.User, p.System, p.Irq, p.Iowait, p.Steal, p.Throttled} {
 		if v != nil && *v > 10_000 {
 			c.refuse("cpu share %d of 10000", *v)
 		}

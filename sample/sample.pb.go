@@ -80,6 +80,59 @@ func (Bound) EnumDescriptor() ([]byte, []int) {
 	return file_sample_sample_proto_rawDescGZIP(), []int{0}
 }
 
+// ConnectionSource says how connections are counted.
+type ConnectionSource int32
+
+const (
+	ConnectionSource_CONNECTION_SOURCE_UNSPECIFIED ConnectionSource = 0
+	ConnectionSource_CONNECTION_SOURCE_EBPF        ConnectionSource = 1 // a counter in the kernel, one step a connection
+	ConnectionSource_CONNECTION_SOURCE_SOCK_DIAG   ConnectionSource = 2 // the kernel's table, walked at an adaptive rate
+	ConnectionSource_CONNECTION_SOURCE_PORTABLE    ConnectionSource = 3 // gopsutil
+)
+
+// Enum value maps for ConnectionSource.
+var (
+	ConnectionSource_name = map[int32]string{
+		0: "CONNECTION_SOURCE_UNSPECIFIED",
+		1: "CONNECTION_SOURCE_EBPF",
+		2: "CONNECTION_SOURCE_SOCK_DIAG",
+		3: "CONNECTION_SOURCE_PORTABLE",
+	}
+	ConnectionSource_value = map[string]int32{
+		"CONNECTION_SOURCE_UNSPECIFIED": 0,
+		"CONNECTION_SOURCE_EBPF":        1,
+		"CONNECTION_SOURCE_SOCK_DIAG":   2,
+		"CONNECTION_SOURCE_PORTABLE":    3,
+	}
+)
+
+func (x ConnectionSource) Enum() *ConnectionSource {
+	p := new(ConnectionSource)
+	*p = x
+	return p
+}
+
+func (x ConnectionSource) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ConnectionSource) Descriptor() protoreflect.EnumDescriptor {
+	return file_sample_sample_proto_enumTypes[1].Descriptor()
+}
+
+func (ConnectionSource) Type() protoreflect.EnumType {
+	return &file_sample_sample_proto_enumTypes[1]
+}
+
+func (x ConnectionSource) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ConnectionSource.Descriptor instead.
+func (ConnectionSource) EnumDescriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{1}
+}
+
 // RpsSource says where the number of requests comes from.
 type RpsSource int32
 
@@ -87,6 +140,12 @@ const (
 	RpsSource_RPS_SOURCE_UNSPECIFIED RpsSource = 0
 	RpsSource_RPS_SOURCE_NGINX       RpsSource = 1 // stub_status
 	RpsSource_RPS_SOURCE_PROMETHEUS  RpsSource = 2
+	RpsSource_RPS_SOURCE_EBPF        RpsSource = 3 // final HTTP/1 responses, counted in the kernel
+	RpsSource_RPS_SOURCE_HAPROXY     RpsSource = 4 // stats socket or CSV page
+	RpsSource_RPS_SOURCE_APACHE      RpsSource = 5 // server-status?auto
+	RpsSource_RPS_SOURCE_CADDY       RpsSource = 6 // metrics of the admin endpoint
+	RpsSource_RPS_SOURCE_LOG         RpsSource = 7 // lines of an access log
+	RpsSource_RPS_SOURCE_STATSD      RpsSource = 8 // counters sent to a UDP port
 )
 
 // Enum value maps for RpsSource.
@@ -95,11 +154,23 @@ var (
 		0: "RPS_SOURCE_UNSPECIFIED",
 		1: "RPS_SOURCE_NGINX",
 		2: "RPS_SOURCE_PROMETHEUS",
+		3: "RPS_SOURCE_EBPF",
+		4: "RPS_SOURCE_HAPROXY",
+		5: "RPS_SOURCE_APACHE",
+		6: "RPS_SOURCE_CADDY",
+		7: "RPS_SOURCE_LOG",
+		8: "RPS_SOURCE_STATSD",
 	}
 	RpsSource_value = map[string]int32{
 		"RPS_SOURCE_UNSPECIFIED": 0,
 		"RPS_SOURCE_NGINX":       1,
 		"RPS_SOURCE_PROMETHEUS":  2,
+		"RPS_SOURCE_EBPF":        3,
+		"RPS_SOURCE_HAPROXY":     4,
+		"RPS_SOURCE_APACHE":      5,
+		"RPS_SOURCE_CADDY":       6,
+		"RPS_SOURCE_LOG":         7,
+		"RPS_SOURCE_STATSD":      8,
 	}
 )
 
@@ -114,11 +185,11 @@ func (x RpsSource) String() string {
 }
 
 func (RpsSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_sample_sample_proto_enumTypes[1].Descriptor()
+	return file_sample_sample_proto_enumTypes[2].Descriptor()
 }
 
 func (RpsSource) Type() protoreflect.EnumType {
-	return &file_sample_sample_proto_enumTypes[1]
+	return &file_sample_sample_proto_enumTypes[2]
 }
 
 func (x RpsSource) Number() protoreflect.EnumNumber {
@@ -127,7 +198,63 @@ func (x RpsSource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RpsSource.Descriptor instead.
 func (RpsSource) EnumDescriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{1}
+	return file_sample_sample_proto_rawDescGZIP(), []int{2}
+}
+
+// Verdict is the kind of a finding.
+type Verdict int32
+
+const (
+	Verdict_VERDICT_UNSPECIFIED    Verdict = 0
+	Verdict_VERDICT_SINGLE_THREAD  Verdict = 1 // one thread does the work and is full
+	Verdict_VERDICT_ABOUT_ONE_CORE Verdict = 2 // about one core of demand, spread over threads
+	Verdict_VERDICT_WORKERS_FULL   Verdict = 3 // n of n workers are full
+	Verdict_VERDICT_PINNED         Verdict = 4 // waits for a core while others are idle
+)
+
+// Enum value maps for Verdict.
+var (
+	Verdict_name = map[int32]string{
+		0: "VERDICT_UNSPECIFIED",
+		1: "VERDICT_SINGLE_THREAD",
+		2: "VERDICT_ABOUT_ONE_CORE",
+		3: "VERDICT_WORKERS_FULL",
+		4: "VERDICT_PINNED",
+	}
+	Verdict_value = map[string]int32{
+		"VERDICT_UNSPECIFIED":    0,
+		"VERDICT_SINGLE_THREAD":  1,
+		"VERDICT_ABOUT_ONE_CORE": 2,
+		"VERDICT_WORKERS_FULL":   3,
+		"VERDICT_PINNED":         4,
+	}
+)
+
+func (x Verdict) Enum() *Verdict {
+	p := new(Verdict)
+	*p = x
+	return p
+}
+
+func (x Verdict) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Verdict) Descriptor() protoreflect.EnumDescriptor {
+	return file_sample_sample_proto_enumTypes[3].Descriptor()
+}
+
+func (Verdict) Type() protoreflect.EnumType {
+	return &file_sample_sample_proto_enumTypes[3]
+}
+
+func (x Verdict) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Verdict.Descriptor instead.
+func (Verdict) EnumDescriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{3}
 }
 
 // Machine is what stays the same from second to second. It is sent once at the
@@ -337,9 +464,14 @@ type Sample struct {
 	// Detail: five bytes for each entry of Cpu.busy: user, system, irq, iowait,
 	// steal; a byte is a share of the core's time as in Cpu.busy. Only in a
 	// detail stream.
-	CoreParts     []byte `protobuf:"bytes,12,opt,name=core_parts,json=coreParts,proto3" json:"core_parts,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CoreParts []byte `protobuf:"bytes,12,opt,name=core_parts,json=coreParts,proto3" json:"core_parts,omitempty"`
+	// The processes that used most of the cores, the one with the highest demand
+	// first, and every one that has a finding.
+	Processes []*Process `protobuf:"bytes,13,rep,name=processes,proto3" json:"processes,omitempty"`
+	// A process is near a finding and has not been watched long enough to say so.
+	FindingsPending bool `protobuf:"varint,14,opt,name=findings_pending,json=findingsPending,proto3" json:"findings_pending,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Sample) Reset() {
@@ -456,6 +588,20 @@ func (x *Sample) GetCoreParts() []byte {
 	return nil
 }
 
+func (x *Sample) GetProcesses() []*Process {
+	if x != nil {
+		return x.Processes
+	}
+	return nil
+}
+
+func (x *Sample) GetFindingsPending() bool {
+	if x != nil {
+		return x.FindingsPending
+	}
+	return false
+}
+
 // Cpu is the time of the cores over the interval.
 type Cpu struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -479,9 +625,12 @@ type Cpu struct {
 	// cpuset the use of its cores, else of all cores.
 	Used *float32 `protobuf:"fixed32,10,opt,name=used,proto3,oneof" json:"used,omitempty"`
 	// Load averages of the kernel over 1, 5 and 15 minutes.
-	Load1         *float32 `protobuf:"fixed32,11,opt,name=load1,proto3,oneof" json:"load1,omitempty"`
-	Load5         *float32 `protobuf:"fixed32,12,opt,name=load5,proto3,oneof" json:"load5,omitempty"`
-	Load15        *float32 `protobuf:"fixed32,13,opt,name=load15,proto3,oneof" json:"load15,omitempty"`
+	Load1  *float32 `protobuf:"fixed32,11,opt,name=load1,proto3,oneof" json:"load1,omitempty"`
+	Load5  *float32 `protobuf:"fixed32,12,opt,name=load5,proto3,oneof" json:"load5,omitempty"`
+	Load15 *float32 `protobuf:"fixed32,13,opt,name=load15,proto3,oneof" json:"load15,omitempty"`
+	// Share of the quota's periods in which this container was held back, in
+	// 1/10000 of those since the last sample; absent without a quota.
+	Throttled     *uint32 `protobuf:"varint,14,opt,name=throttled,proto3,oneof" json:"throttled,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -607,6 +756,13 @@ func (x *Cpu) GetLoad15() float32 {
 	return 0
 }
 
+func (x *Cpu) GetThrottled() uint32 {
+	if x != nil && x.Throttled != nil {
+		return *x.Throttled
+	}
+	return 0
+}
+
 // Memory is in bytes. Used is total less what could be had at once.
 type Memory struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -662,9 +818,21 @@ func (x *Memory) GetUsed() uint64 {
 
 // Connections are TCP sockets in this network namespace, IPv4 and IPv6.
 type Connections struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Established   *uint32                `protobuf:"varint,1,opt,name=established,proto3,oneof" json:"established,omitempty"` // all of them, both directions
-	Served        *uint32                `protobuf:"varint,2,opt,name=served,proto3,oneof" json:"served,omitempty"`           // established on a port that listens here
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Established *uint32                `protobuf:"varint,1,opt,name=established,proto3,oneof" json:"established,omitempty"` // all of them, both directions
+	// Established on a port that listens here. A service that only another one of
+	// this machine talks to (Service.behind) is left out: its connections are
+	// those of the edge once more.
+	Served *uint32          `protobuf:"varint,2,opt,name=served,proto3,oneof" json:"served,omitempty"`
+	Source ConnectionSource `protobuf:"varint,3,opt,name=source,proto3,enum=capmon.sample.ConnectionSource" json:"source,omitempty"`
+	// What the running counter said less what the kernel's table said when both
+	// were last compared; absent where there is no running counter.
+	Drift    *int32  `protobuf:"zigzag32,4,opt,name=drift,proto3,oneof" json:"drift,omitempty"`
+	TimeWait *uint32 `protobuf:"varint,5,opt,name=time_wait,json=timeWait,proto3,oneof" json:"time_wait,omitempty"` // sockets in TIME_WAIT
+	// Local ports taken towards the remote address and port with the most
+	// connections, and how many there are to take (ip_local_port_range).
+	PortsUsed     *uint32 `protobuf:"varint,6,opt,name=ports_used,json=portsUsed,proto3,oneof" json:"ports_used,omitempty"`
+	PortsLimit    *uint32 `protobuf:"varint,7,opt,name=ports_limit,json=portsLimit,proto3,oneof" json:"ports_limit,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -713,18 +881,70 @@ func (x *Connections) GetServed() uint32 {
 	return 0
 }
 
+func (x *Connections) GetSource() ConnectionSource {
+	if x != nil {
+		return x.Source
+	}
+	return ConnectionSource_CONNECTION_SOURCE_UNSPECIFIED
+}
+
+func (x *Connections) GetDrift() int32 {
+	if x != nil && x.Drift != nil {
+		return *x.Drift
+	}
+	return 0
+}
+
+func (x *Connections) GetTimeWait() uint32 {
+	if x != nil && x.TimeWait != nil {
+		return *x.TimeWait
+	}
+	return 0
+}
+
+func (x *Connections) GetPortsUsed() uint32 {
+	if x != nil && x.PortsUsed != nil {
+		return *x.PortsUsed
+	}
+	return 0
+}
+
+func (x *Connections) GetPortsLimit() uint32 {
+	if x != nil && x.PortsLimit != nil {
+		return *x.PortsLimit
+	}
+	return 0
+}
+
 // Service is a listening TCP port.
 type Service struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Port  uint32                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
 	// Name of the process that listens (of its parent, where workers share a
 	// port); empty when its owner may not be seen.
-	Name          string    `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Connections   *uint32   `protobuf:"varint,3,opt,name=connections,proto3,oneof" json:"connections,omitempty"` // established, server side
-	Rps           *float32  `protobuf:"fixed32,4,opt,name=rps,proto3,oneof" json:"rps,omitempty"`                // responses a second over the interval
-	Responses     *uint64   `protobuf:"varint,5,opt,name=responses,proto3,oneof" json:"responses,omitempty"`     // since the agent began
-	RpsSource     RpsSource `protobuf:"varint,6,opt,name=rps_source,json=rpsSource,proto3,enum=capmon.sample.RpsSource" json:"rps_source,omitempty"`
-	RpsNote       string    `protobuf:"bytes,7,opt,name=rps_note,json=rpsNote,proto3" json:"rps_note,omitempty"` // why there is no rps, in words; empty when there is
+	Name        string    `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Connections *uint32   `protobuf:"varint,3,opt,name=connections,proto3,oneof" json:"connections,omitempty"` // established, server side
+	Rps         *float32  `protobuf:"fixed32,4,opt,name=rps,proto3,oneof" json:"rps,omitempty"`                // responses a second over the interval
+	Responses   *uint64   `protobuf:"varint,5,opt,name=responses,proto3,oneof" json:"responses,omitempty"`     // since the agent began
+	RpsSource   RpsSource `protobuf:"varint,6,opt,name=rps_source,json=rpsSource,proto3,enum=capmon.sample.RpsSource" json:"rps_source,omitempty"`
+	RpsNote     string    `protobuf:"bytes,7,opt,name=rps_note,json=rpsNote,proto3" json:"rps_note,omitempty"` // why there is no rps, in words; empty when there is
+	// Of `responses`, those with status 3xx, 4xx and 5xx, in this order; the rest
+	// is 2xx. Empty where the source does not tell.
+	Status  []uint64 `protobuf:"varint,8,rep,packed,name=status,proto3" json:"status,omitempty"`
+	Latency *Latency `protobuf:"bytes,9,opt,name=latency,proto3" json:"latency,omitempty"` // only when asked for
+	// The process that listens, of which the others who share the port are
+	// children; 0 = unknown.
+	Pid     uint32   `protobuf:"varint,10,opt,name=pid,proto3" json:"pid,omitempty"`
+	Finding *Finding `protobuf:"bytes,11,opt,name=finding,proto3" json:"finding,omitempty"` // what its threads say; of all its processes together
+	// The port of the service of this machine that all of its connections come
+	// from, as those of a backend come from its proxy; 0 = it is an edge.
+	Behind  uint32   `protobuf:"varint,12,opt,name=behind,proto3" json:"behind,omitempty"`
+	Accepts *float32 `protobuf:"fixed32,13,opt,name=accepts,proto3,oneof" json:"accepts,omitempty"` // connections accepted a second, over the interval
+	Queue   *uint32  `protobuf:"varint,14,opt,name=queue,proto3,oneof" json:"queue,omitempty"`      // connections that wait to be accepted
+	Drops   *uint64  `protobuf:"varint,15,opt,name=drops,proto3,oneof" json:"drops,omitempty"`      // connections refused by a full queue, since the agent began
+	// What this service can hold. It seldom changes: it is in a sample when it
+	// did, and in every eighth. A viewer keeps the last.
+	Limits        *ServiceLimits `protobuf:"bytes,16,opt,name=limits,proto3" json:"limits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -808,12 +1028,425 @@ func (x *Service) GetRpsNote() string {
 	return ""
 }
 
+func (x *Service) GetStatus() []uint64 {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *Service) GetLatency() *Latency {
+	if x != nil {
+		return x.Latency
+	}
+	return nil
+}
+
+func (x *Service) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *Service) GetFinding() *Finding {
+	if x != nil {
+		return x.Finding
+	}
+	return nil
+}
+
+func (x *Service) GetBehind() uint32 {
+	if x != nil {
+		return x.Behind
+	}
+	return 0
+}
+
+func (x *Service) GetAccepts() float32 {
+	if x != nil && x.Accepts != nil {
+		return *x.Accepts
+	}
+	return 0
+}
+
+func (x *Service) GetQueue() uint32 {
+	if x != nil && x.Queue != nil {
+		return *x.Queue
+	}
+	return 0
+}
+
+func (x *Service) GetDrops() uint64 {
+	if x != nil && x.Drops != nil {
+		return *x.Drops
+	}
+	return 0
+}
+
+func (x *Service) GetLimits() *ServiceLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+// ServiceLimits is what a service can hold. Absent is not known.
+type ServiceLimits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Queue *uint32                `protobuf:"varint,1,opt,name=queue,proto3,oneof" json:"queue,omitempty"` // connections that may wait to be accepted
+	// Open files of the process that has the fewest left, and its limit
+	// (RLIMIT_NOFILE).
+	FilesUsed *uint32 `protobuf:"varint,2,opt,name=files_used,json=filesUsed,proto3,oneof" json:"files_used,omitempty"`
+	Files     *uint64 `protobuf:"varint,3,opt,name=files,proto3,oneof" json:"files,omitempty"`
+	// Connections by its own configuration, client side, all workers together.
+	Connections     *uint64 `protobuf:"varint,4,opt,name=connections,proto3,oneof" json:"connections,omitempty"`
+	ConnectionsFrom string  `protobuf:"bytes,5,opt,name=connections_from,json=connectionsFrom,proto3" json:"connections_from,omitempty"` // "worker_connections 768 x 2", "maxconn 4000"
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *ServiceLimits) Reset() {
+	*x = ServiceLimits{}
+	mi := &file_sample_sample_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServiceLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServiceLimits) ProtoMessage() {}
+
+func (x *ServiceLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServiceLimits.ProtoReflect.Descriptor instead.
+func (*ServiceLimits) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ServiceLimits) GetQueue() uint32 {
+	if x != nil && x.Queue != nil {
+		return *x.Queue
+	}
+	return 0
+}
+
+func (x *ServiceLimits) GetFilesUsed() uint32 {
+	if x != nil && x.FilesUsed != nil {
+		return *x.FilesUsed
+	}
+	return 0
+}
+
+func (x *ServiceLimits) GetFiles() uint64 {
+	if x != nil && x.Files != nil {
+		return *x.Files
+	}
+	return 0
+}
+
+func (x *ServiceLimits) GetConnections() uint64 {
+	if x != nil && x.Connections != nil {
+		return *x.Connections
+	}
+	return 0
+}
+
+func (x *ServiceLimits) GetConnectionsFrom() string {
+	if x != nil {
+		return x.ConnectionsFrom
+	}
+	return ""
+}
+
+// Latency is how long responses took over the last ten seconds, in
+// microseconds, from the first bytes of a request reaching this machine to the
+// first bytes of its response being handed to the kernel.
+type Latency struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	MeanUs        uint32                 `protobuf:"varint,1,opt,name=mean_us,json=meanUs,proto3" json:"mean_us,omitempty"`
+	P50Us         uint32                 `protobuf:"varint,2,opt,name=p50_us,json=p50Us,proto3" json:"p50_us,omitempty"`
+	P95Us         uint32                 `protobuf:"varint,3,opt,name=p95_us,json=p95Us,proto3" json:"p95_us,omitempty"`
+	P99Us         uint32                 `protobuf:"varint,4,opt,name=p99_us,json=p99Us,proto3" json:"p99_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Latency) Reset() {
+	*x = Latency{}
+	mi := &file_sample_sample_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Latency) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Latency) ProtoMessage() {}
+
+func (x *Latency) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Latency.ProtoReflect.Descriptor instead.
+func (*Latency) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Latency) GetMeanUs() uint32 {
+	if x != nil {
+		return x.MeanUs
+	}
+	return 0
+}
+
+func (x *Latency) GetP50Us() uint32 {
+	if x != nil {
+		return x.P50Us
+	}
+	return 0
+}
+
+func (x *Latency) GetP95Us() uint32 {
+	if x != nil {
+		return x.P95Us
+	}
+	return 0
+}
+
+func (x *Latency) GetP99Us() uint32 {
+	if x != nil {
+		return x.P99Us
+	}
+	return 0
+}
+
+// Process is one process over the interval.
+type Process struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Pid   uint32                 `protobuf:"varint,1,opt,name=pid,proto3" json:"pid,omitempty"`
+	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// Run time and run-queue wait of all its threads, in 1/1000 of a core.
+	Run           uint32   `protobuf:"varint,3,opt,name=run,proto3" json:"run,omitempty"`
+	Wait          uint32   `protobuf:"varint,4,opt,name=wait,proto3" json:"wait,omitempty"`
+	Threads       uint32   `protobuf:"varint,5,opt,name=threads,proto3" json:"threads,omitempty"`
+	Finding       *Finding `protobuf:"bytes,6,opt,name=finding,proto3" json:"finding,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Process) Reset() {
+	*x = Process{}
+	mi := &file_sample_sample_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Process) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Process) ProtoMessage() {}
+
+func (x *Process) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Process.ProtoReflect.Descriptor instead.
+func (*Process) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Process) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *Process) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Process) GetRun() uint32 {
+	if x != nil {
+		return x.Run
+	}
+	return 0
+}
+
+func (x *Process) GetWait() uint32 {
+	if x != nil {
+		return x.Wait
+	}
+	return 0
+}
+
+func (x *Process) GetThreads() uint32 {
+	if x != nil {
+		return x.Threads
+	}
+	return 0
+}
+
+func (x *Process) GetFinding() *Finding {
+	if x != nil {
+		return x.Finding
+	}
+	return nil
+}
+
+// Finding says what is full when a machine is not.
+type Finding struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Verdict Verdict                `protobuf:"varint,1,opt,name=verdict,proto3,enum=capmon.sample.Verdict" json:"verdict,omitempty"`
+	// The evidence: the thread with the highest demand.
+	Pid  uint32 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	Tid  uint32 `protobuf:"varint,3,opt,name=tid,proto3" json:"tid,omitempty"`
+	Name string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"` // of the thread
+	// Means of the last five seconds, in 1/1000 of a core. Demand is run time and
+	// run-queue wait of the thread; of the process for VERDICT_ABOUT_ONE_CORE; of
+	// the worker with the least for VERDICT_WORKERS_FULL.
+	Demand        uint32 `protobuf:"varint,5,opt,name=demand,proto3" json:"demand,omitempty"`
+	Wait          uint32 `protobuf:"varint,6,opt,name=wait,proto3" json:"wait,omitempty"`       // the part of demand that was waiting
+	Idle          uint32 `protobuf:"varint,7,opt,name=idle,proto3" json:"idle,omitempty"`       // cores idle, of those it may use; of all for VERDICT_PINNED
+	Allowed       uint32 `protobuf:"varint,8,opt,name=allowed,proto3" json:"allowed,omitempty"` // cores it may use, in whole cores
+	Workers       uint32 `protobuf:"varint,9,opt,name=workers,proto3" json:"workers,omitempty"` // hot threads, for VERDICT_WORKERS_FULL all of them
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Finding) Reset() {
+	*x = Finding{}
+	mi := &file_sample_sample_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Finding) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Finding) ProtoMessage() {}
+
+func (x *Finding) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Finding.ProtoReflect.Descriptor instead.
+func (*Finding) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *Finding) GetVerdict() Verdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return Verdict_VERDICT_UNSPECIFIED
+}
+
+func (x *Finding) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *Finding) GetTid() uint32 {
+	if x != nil {
+		return x.Tid
+	}
+	return 0
+}
+
+func (x *Finding) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Finding) GetDemand() uint32 {
+	if x != nil {
+		return x.Demand
+	}
+	return 0
+}
+
+func (x *Finding) GetWait() uint32 {
+	if x != nil {
+		return x.Wait
+	}
+	return 0
+}
+
+func (x *Finding) GetIdle() uint32 {
+	if x != nil {
+		return x.Idle
+	}
+	return 0
+}
+
+func (x *Finding) GetAllowed() uint32 {
+	if x != nil {
+		return x.Allowed
+	}
+	return 0
+}
+
+func (x *Finding) GetWorkers() uint32 {
+	if x != nil {
+		return x.Workers
+	}
+	return 0
+}
+
 // Thread is a thread with high demand.
 type Thread struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Pid   uint32                 `protobuf:"varint,1,opt,name=pid,proto3" json:"pid,omitempty"`
 	Tid   uint32                 `protobuf:"varint,2,opt,name=tid,proto3" json:"tid,omitempty"`
-	Name  string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Name  string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"` // empty: that of its process
 	// Run time and run-queue wait over the interval, in 1/1000 of a core.
 	Run           uint32 `protobuf:"varint,4,opt,name=run,proto3" json:"run,omitempty"`
 	Wait          uint32 `protobuf:"varint,5,opt,name=wait,proto3" json:"wait,omitempty"`
@@ -823,7 +1456,7 @@ type Thread struct {
 
 func (x *Thread) Reset() {
 	*x = Thread{}
-	mi := &file_sample_sample_proto_msgTypes[7]
+	mi := &file_sample_sample_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -835,7 +1468,7 @@ func (x *Thread) String() string {
 func (*Thread) ProtoMessage() {}
 
 func (x *Thread) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[7]
+	mi := &file_sample_sample_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -848,7 +1481,7 @@ func (x *Thread) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Thread.ProtoReflect.Descriptor instead.
 func (*Thread) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{7}
+	return file_sample_sample_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Thread) GetPid() uint32 {
@@ -896,7 +1529,7 @@ type CollectorError struct {
 
 func (x *CollectorError) Reset() {
 	*x = CollectorError{}
-	mi := &file_sample_sample_proto_msgTypes[8]
+	mi := &file_sample_sample_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -908,7 +1541,7 @@ func (x *CollectorError) String() string {
 func (*CollectorError) ProtoMessage() {}
 
 func (x *CollectorError) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[8]
+	mi := &file_sample_sample_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -921,7 +1554,7 @@ func (x *CollectorError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectorError.ProtoReflect.Descriptor instead.
 func (*CollectorError) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{8}
+	return file_sample_sample_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *CollectorError) GetCollector() uint32 {
@@ -949,7 +1582,7 @@ type Self struct {
 
 func (x *Self) Reset() {
 	*x = Self{}
-	mi := &file_sample_sample_proto_msgTypes[9]
+	mi := &file_sample_sample_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -961,7 +1594,7 @@ func (x *Self) String() string {
 func (*Self) ProtoMessage() {}
 
 func (x *Self) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[9]
+	mi := &file_sample_sample_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -974,7 +1607,7 @@ func (x *Self) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Self.ProtoReflect.Descriptor instead.
 func (*Self) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{9}
+	return file_sample_sample_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Self) GetCpuUs() uint32 {
@@ -1010,7 +1643,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_sample_sample_proto_msgTypes[10]
+	mi := &file_sample_sample_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1022,7 +1655,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[10]
+	mi := &file_sample_sample_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1035,7 +1668,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{10}
+	return file_sample_sample_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Point) GetTime() int64 {
@@ -1118,7 +1751,7 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\tsimulated\x18\v \x01(\bR\tsimulated\"/\n" +
 	"\x05Label\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"\xee\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xcf\x04\n" +
 	"\x06Sample\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x17\n" +
 	"\atime_ms\x18\x02 \x01(\x03R\x06timeMs\x12\x1f\n" +
@@ -1134,7 +1767,9 @@ const file_sample_sample_proto_rawDesc = "" +
 	" \x03(\v2\x1d.capmon.sample.CollectorErrorR\x06errors\x12'\n" +
 	"\x04self\x18\v \x01(\v2\x13.capmon.sample.SelfR\x04self\x12\x1d\n" +
 	"\n" +
-	"core_parts\x18\f \x01(\fR\tcoreParts\"\xe3\x03\n" +
+	"core_parts\x18\f \x01(\fR\tcoreParts\x124\n" +
+	"\tprocesses\x18\r \x03(\v2\x16.capmon.sample.ProcessR\tprocesses\x12)\n" +
+	"\x10findings_pending\x18\x0e \x01(\bR\x0ffindingsPending\"\x94\x04\n" +
 	"\x03Cpu\x12\x12\n" +
 	"\x04busy\x18\x01 \x01(\fR\x04busy\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\rR\x03ids\x12\x17\n" +
@@ -1149,7 +1784,9 @@ const file_sample_sample_proto_rawDesc = "" +
 	" \x01(\x02H\x06R\x04used\x88\x01\x01\x12\x19\n" +
 	"\x05load1\x18\v \x01(\x02H\aR\x05load1\x88\x01\x01\x12\x19\n" +
 	"\x05load5\x18\f \x01(\x02H\bR\x05load5\x88\x01\x01\x12\x1b\n" +
-	"\x06load15\x18\r \x01(\x02H\tR\x06load15\x88\x01\x01B\a\n" +
+	"\x06load15\x18\r \x01(\x02H\tR\x06load15\x88\x01\x01\x12!\n" +
+	"\tthrottled\x18\x0e \x01(\rH\n" +
+	"R\tthrottled\x88\x01\x01B\a\n" +
 	"\x05_userB\t\n" +
 	"\a_systemB\x06\n" +
 	"\x04_irqB\t\n" +
@@ -1160,17 +1797,31 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\x05_usedB\b\n" +
 	"\x06_load1B\b\n" +
 	"\x06_load5B\t\n" +
-	"\a_load15\"O\n" +
+	"\a_load15B\f\n" +
+	"\n" +
+	"_throttled\"O\n" +
 	"\x06Memory\x12\x19\n" +
 	"\x05total\x18\x01 \x01(\x04H\x00R\x05total\x88\x01\x01\x12\x17\n" +
 	"\x04used\x18\x02 \x01(\x04H\x01R\x04used\x88\x01\x01B\b\n" +
 	"\x06_totalB\a\n" +
-	"\x05_used\"l\n" +
+	"\x05_used\"\xe3\x02\n" +
 	"\vConnections\x12%\n" +
 	"\vestablished\x18\x01 \x01(\rH\x00R\vestablished\x88\x01\x01\x12\x1b\n" +
-	"\x06served\x18\x02 \x01(\rH\x01R\x06served\x88\x01\x01B\x0e\n" +
+	"\x06served\x18\x02 \x01(\rH\x01R\x06served\x88\x01\x01\x127\n" +
+	"\x06source\x18\x03 \x01(\x0e2\x1f.capmon.sample.ConnectionSourceR\x06source\x12\x19\n" +
+	"\x05drift\x18\x04 \x01(\x11H\x02R\x05drift\x88\x01\x01\x12 \n" +
+	"\ttime_wait\x18\x05 \x01(\rH\x03R\btimeWait\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"ports_used\x18\x06 \x01(\rH\x04R\tportsUsed\x88\x01\x01\x12$\n" +
+	"\vports_limit\x18\a \x01(\rH\x05R\n" +
+	"portsLimit\x88\x01\x01B\x0e\n" +
 	"\f_establishedB\t\n" +
-	"\a_served\"\x8c\x02\n" +
+	"\a_servedB\b\n" +
+	"\x06_driftB\f\n" +
+	"\n" +
+	"_time_waitB\r\n" +
+	"\v_ports_usedB\x0e\n" +
+	"\f_ports_limit\"\xdd\x04\n" +
 	"\aService\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\rR\x04port\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12%\n" +
@@ -1179,11 +1830,58 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\tresponses\x18\x05 \x01(\x04H\x02R\tresponses\x88\x01\x01\x127\n" +
 	"\n" +
 	"rps_source\x18\x06 \x01(\x0e2\x18.capmon.sample.RpsSourceR\trpsSource\x12\x19\n" +
-	"\brps_note\x18\a \x01(\tR\arpsNoteB\x0e\n" +
+	"\brps_note\x18\a \x01(\tR\arpsNote\x12\x16\n" +
+	"\x06status\x18\b \x03(\x04R\x06status\x120\n" +
+	"\alatency\x18\t \x01(\v2\x16.capmon.sample.LatencyR\alatency\x12\x10\n" +
+	"\x03pid\x18\n" +
+	" \x01(\rR\x03pid\x120\n" +
+	"\afinding\x18\v \x01(\v2\x16.capmon.sample.FindingR\afinding\x12\x16\n" +
+	"\x06behind\x18\f \x01(\rR\x06behind\x12\x1d\n" +
+	"\aaccepts\x18\r \x01(\x02H\x03R\aaccepts\x88\x01\x01\x12\x19\n" +
+	"\x05queue\x18\x0e \x01(\rH\x04R\x05queue\x88\x01\x01\x12\x19\n" +
+	"\x05drops\x18\x0f \x01(\x04H\x05R\x05drops\x88\x01\x01\x124\n" +
+	"\x06limits\x18\x10 \x01(\v2\x1c.capmon.sample.ServiceLimitsR\x06limitsB\x0e\n" +
 	"\f_connectionsB\x06\n" +
 	"\x04_rpsB\f\n" +
 	"\n" +
-	"_responses\"f\n" +
+	"_responsesB\n" +
+	"\n" +
+	"\b_acceptsB\b\n" +
+	"\x06_queueB\b\n" +
+	"\x06_drops\"\xee\x01\n" +
+	"\rServiceLimits\x12\x19\n" +
+	"\x05queue\x18\x01 \x01(\rH\x00R\x05queue\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"files_used\x18\x02 \x01(\rH\x01R\tfilesUsed\x88\x01\x01\x12\x19\n" +
+	"\x05files\x18\x03 \x01(\x04H\x02R\x05files\x88\x01\x01\x12%\n" +
+	"\vconnections\x18\x04 \x01(\x04H\x03R\vconnections\x88\x01\x01\x12)\n" +
+	"\x10connections_from\x18\x05 \x01(\tR\x0fconnectionsFromB\b\n" +
+	"\x06_queueB\r\n" +
+	"\v_files_usedB\b\n" +
+	"\x06_filesB\x0e\n" +
+	"\f_connections\"g\n" +
+	"\aLatency\x12\x17\n" +
+	"\amean_us\x18\x01 \x01(\rR\x06meanUs\x12\x15\n" +
+	"\x06p50_us\x18\x02 \x01(\rR\x05p50Us\x12\x15\n" +
+	"\x06p95_us\x18\x03 \x01(\rR\x05p95Us\x12\x15\n" +
+	"\x06p99_us\x18\x04 \x01(\rR\x05p99Us\"\xa1\x01\n" +
+	"\aProcess\x12\x10\n" +
+	"\x03pid\x18\x01 \x01(\rR\x03pid\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x10\n" +
+	"\x03run\x18\x03 \x01(\rR\x03run\x12\x12\n" +
+	"\x04wait\x18\x04 \x01(\rR\x04wait\x12\x18\n" +
+	"\athreads\x18\x05 \x01(\rR\athreads\x120\n" +
+	"\afinding\x18\x06 \x01(\v2\x16.capmon.sample.FindingR\afinding\"\xe7\x01\n" +
+	"\aFinding\x120\n" +
+	"\averdict\x18\x01 \x01(\x0e2\x16.capmon.sample.VerdictR\averdict\x12\x10\n" +
+	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x10\n" +
+	"\x03tid\x18\x03 \x01(\rR\x03tid\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x12\x16\n" +
+	"\x06demand\x18\x05 \x01(\rR\x06demand\x12\x12\n" +
+	"\x04wait\x18\x06 \x01(\rR\x04wait\x12\x12\n" +
+	"\x04idle\x18\a \x01(\rR\x04idle\x12\x18\n" +
+	"\aallowed\x18\b \x01(\rR\aallowed\x12\x18\n" +
+	"\aworkers\x18\t \x01(\rR\aworkers\"f\n" +
 	"\x06Thread\x12\x10\n" +
 	"\x03pid\x18\x01 \x01(\rR\x03pid\x12\x10\n" +
 	"\x03tid\x18\x02 \x01(\rR\x03tid\x12\x12\n" +
@@ -1219,11 +1917,28 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\x11BOUND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fBOUND_ONLINE\x10\x01\x12\x10\n" +
 	"\fBOUND_CPUSET\x10\x02\x12\x0f\n" +
-	"\vBOUND_QUOTA\x10\x03*X\n" +
+	"\vBOUND_QUOTA\x10\x03*\x92\x01\n" +
+	"\x10ConnectionSource\x12!\n" +
+	"\x1dCONNECTION_SOURCE_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16CONNECTION_SOURCE_EBPF\x10\x01\x12\x1f\n" +
+	"\x1bCONNECTION_SOURCE_SOCK_DIAG\x10\x02\x12\x1e\n" +
+	"\x1aCONNECTION_SOURCE_PORTABLE\x10\x03*\xdd\x01\n" +
 	"\tRpsSource\x12\x1a\n" +
 	"\x16RPS_SOURCE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10RPS_SOURCE_NGINX\x10\x01\x12\x19\n" +
-	"\x15RPS_SOURCE_PROMETHEUS\x10\x02B\x0fZ\rcapmon/sampleb\x06proto3"
+	"\x15RPS_SOURCE_PROMETHEUS\x10\x02\x12\x13\n" +
+	"\x0fRPS_SOURCE_EBPF\x10\x03\x12\x16\n" +
+	"\x12RPS_SOURCE_HAPROXY\x10\x04\x12\x15\n" +
+	"\x11RPS_SOURCE_APACHE\x10\x05\x12\x14\n" +
+	"\x10RPS_SOURCE_CADDY\x10\x06\x12\x12\n" +
+	"\x0eRPS_SOURCE_LOG\x10\a\x12\x15\n" +
+	"\x11RPS_SOURCE_STATSD\x10\b*\x87\x01\n" +
+	"\aVerdict\x12\x17\n" +
+	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\x19\n" +
+	"\x15VERDICT_SINGLE_THREAD\x10\x01\x12\x1a\n" +
+	"\x16VERDICT_ABOUT_ONE_CORE\x10\x02\x12\x18\n" +
+	"\x14VERDICT_WORKERS_FULL\x10\x03\x12\x12\n" +
+	"\x0eVERDICT_PINNED\x10\x04B\x0fZ\rcapmon/sampleb\x06proto3"
 
 var (
 	file_sample_sample_proto_rawDescOnce sync.Once
@@ -1237,39 +1952,52 @@ func file_sample_sample_proto_rawDescGZIP() []byte {
 	return file_sample_sample_proto_rawDescData
 }
 
-var file_sample_sample_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_sample_sample_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_sample_sample_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_sample_sample_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_sample_sample_proto_goTypes = []any{
 	(Bound)(0),             // 0: capmon.sample.Bound
-	(RpsSource)(0),         // 1: capmon.sample.RpsSource
-	(*Machine)(nil),        // 2: capmon.sample.Machine
-	(*Label)(nil),          // 3: capmon.sample.Label
-	(*Sample)(nil),         // 4: capmon.sample.Sample
-	(*Cpu)(nil),            // 5: capmon.sample.Cpu
-	(*Memory)(nil),         // 6: capmon.sample.Memory
-	(*Connections)(nil),    // 7: capmon.sample.Connections
-	(*Service)(nil),        // 8: capmon.sample.Service
-	(*Thread)(nil),         // 9: capmon.sample.Thread
-	(*CollectorError)(nil), // 10: capmon.sample.CollectorError
-	(*Self)(nil),           // 11: capmon.sample.Self
-	(*Point)(nil),          // 12: capmon.sample.Point
+	(ConnectionSource)(0),  // 1: capmon.sample.ConnectionSource
+	(RpsSource)(0),         // 2: capmon.sample.RpsSource
+	(Verdict)(0),           // 3: capmon.sample.Verdict
+	(*Machine)(nil),        // 4: capmon.sample.Machine
+	(*Label)(nil),          // 5: capmon.sample.Label
+	(*Sample)(nil),         // 6: capmon.sample.Sample
+	(*Cpu)(nil),            // 7: capmon.sample.Cpu
+	(*Memory)(nil),         // 8: capmon.sample.Memory
+	(*Connections)(nil),    // 9: capmon.sample.Connections
+	(*Service)(nil),        // 10: capmon.sample.Service
+	(*ServiceLimits)(nil),  // 11: capmon.sample.ServiceLimits
+	(*Latency)(nil),        // 12: capmon.sample.Latency
+	(*Process)(nil),        // 13: capmon.sample.Process
+	(*Finding)(nil),        // 14: capmon.sample.Finding
+	(*Thread)(nil),         // 15: capmon.sample.Thread
+	(*CollectorError)(nil), // 16: capmon.sample.CollectorError
+	(*Self)(nil),           // 17: capmon.sample.Self
+	(*Point)(nil),          // 18: capmon.sample.Point
 }
 var file_sample_sample_proto_depIdxs = []int32{
-	3,  // 0: capmon.sample.Machine.labels:type_name -> capmon.sample.Label
-	5,  // 1: capmon.sample.Sample.cpu:type_name -> capmon.sample.Cpu
-	6,  // 2: capmon.sample.Sample.memory:type_name -> capmon.sample.Memory
-	7,  // 3: capmon.sample.Sample.connections:type_name -> capmon.sample.Connections
-	8,  // 4: capmon.sample.Sample.services:type_name -> capmon.sample.Service
-	9,  // 5: capmon.sample.Sample.threads:type_name -> capmon.sample.Thread
-	10, // 6: capmon.sample.Sample.errors:type_name -> capmon.sample.CollectorError
-	11, // 7: capmon.sample.Sample.self:type_name -> capmon.sample.Self
-	0,  // 8: capmon.sample.Cpu.available_from:type_name -> capmon.sample.Bound
-	1,  // 9: capmon.sample.Service.rps_source:type_name -> capmon.sample.RpsSource
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	5,  // 0: capmon.sample.Machine.labels:type_name -> capmon.sample.Label
+	7,  // 1: capmon.sample.Sample.cpu:type_name -> capmon.sample.Cpu
+	8,  // 2: capmon.sample.Sample.memory:type_name -> capmon.sample.Memory
+	9,  // 3: capmon.sample.Sample.connections:type_name -> capmon.sample.Connections
+	10, // 4: capmon.sample.Sample.services:type_name -> capmon.sample.Service
+	15, // 5: capmon.sample.Sample.threads:type_name -> capmon.sample.Thread
+	16, // 6: capmon.sample.Sample.errors:type_name -> capmon.sample.CollectorError
+	17, // 7: capmon.sample.Sample.self:type_name -> capmon.sample.Self
+	13, // 8: capmon.sample.Sample.processes:type_name -> capmon.sample.Process
+	0,  // 9: capmon.sample.Cpu.available_from:type_name -> capmon.sample.Bound
+	1,  // 10: capmon.sample.Connections.source:type_name -> capmon.sample.ConnectionSource
+	2,  // 11: capmon.sample.Service.rps_source:type_name -> capmon.sample.RpsSource
+	12, // 12: capmon.sample.Service.latency:type_name -> capmon.sample.Latency
+	14, // 13: capmon.sample.Service.finding:type_name -> capmon.sample.Finding
+	11, // 14: capmon.sample.Service.limits:type_name -> capmon.sample.ServiceLimits
+	14, // 15: capmon.sample.Process.finding:type_name -> capmon.sample.Finding
+	3,  // 16: capmon.sample.Finding.verdict:type_name -> capmon.sample.Verdict
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_sample_sample_proto_init() }
@@ -1281,15 +2009,16 @@ func file_sample_sample_proto_init() {
 	file_sample_sample_proto_msgTypes[4].OneofWrappers = []any{}
 	file_sample_sample_proto_msgTypes[5].OneofWrappers = []any{}
 	file_sample_sample_proto_msgTypes[6].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[9].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[10].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[7].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[13].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[14].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sample_sample_proto_rawDesc), len(file_sample_sample_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   11,
+			NumEnums:      4,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

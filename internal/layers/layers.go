@@ -5,19 +5,20 @@ package layers
 // Allowed says, for each package of ours, which of ours it may import and
 // which libraries it alone may use. A package that is not here may not exist.
 var Allowed = map[string]Layer{
-	"sample":          {Libraries: []string{"google.golang.org/protobuf"}},
-	"capacity":        {},
-	"collectors":      {Ours: []string{"sample"}, Libraries: []string{"github.com/shirou/gopsutil/v3", "github.com/prometheus/", "golang.org/x/sys"}},
-	"agents":          {Ours: []string{"agents/rpc", "sample"}, Libraries: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "golang.org/x/sys"}},
-	"agents/rpc":      {Ours: []string{"sample"}, Libraries: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
-	"fleet":           {Ours: []string{"capacity", "sample"}},
-	"fleet/report":    {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"github.com/charmbracelet/x/ansi"}},
-	"demo":            {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"google.golang.org/protobuf"}},
-	"ui":              {Ours: []string{"capacity", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/charmbracelet/", "github.com/muesli/"}},
-	"ui/background":   {Libraries: []string{"github.com/charmbracelet/lipgloss"}},
-	"internal/crash":  {Ours: []string{"internal/small"}, Libraries: []string{"golang.org/x/sys"}},
-	"internal/small":  {Libraries: []string{"golang.org/x/sys"}},
-	"internal/layers": {},
+	"sample":            {Libraries: []string{"google.golang.org/protobuf"}},
+	"capacity":          {},
+	"collectors/kernel": {Libraries: []string{"github.com/cilium/ebpf", "golang.org/x/sys"}},
+	"collectors":        {Ours: []string{"collectors/kernel", "sample"}, Libraries: []string{"github.com/shirou/gopsutil/v3", "github.com/prometheus/", "golang.org/x/sys"}},
+	"agents":            {Ours: []string{"agents/rpc", "sample"}, Libraries: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "golang.org/x/sys"}},
+	"agents/rpc":        {Ours: []string{"sample"}, Libraries: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
+	"fleet":             {Ours: []string{"capacity", "sample"}},
+	"fleet/report":      {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"github.com/charmbracelet/x/ansi"}},
+	"demo":              {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"google.golang.org/protobuf"}},
+	"ui":                {Ours: []string{"capacity", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/charmbracelet/", "github.com/muesli/"}},
+	"ui/background":     {Libraries: []string{"github.com/charmbracelet/lipgloss"}},
+	"internal/crash":    {Ours: []string{"internal/small"}, Libraries: []string{"golang.org/x/sys"}},
+	"internal/small":    {Libraries: []string{"golang.org/x/sys"}},
+	"internal/layers":   {},
 	"cmd/capmon": {
 		Ours: []string{"agents", "capacity", "collectors", "demo", "fleet", "fleet/report", "internal/crash", "internal/small", "sample", "ui"},
 		Libraries: []string{
