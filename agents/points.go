@@ -81,7 +81,7 @@ func (t tally) add(at int64, s *sample.Sample) tally {
 			t.sums[pointHottest] = max(t.sums[pointHottest], v)
 		}
 	}
-	if rps, ok := requests(s); ok {
+	if rps, ok := sample.Requests(s.GetServices()); ok {
 		mean(pointRPS, rps)
 	}
 	if c := s.GetConnections(); c != nil && c.Served != nil {
@@ -91,17 +91,6 @@ func (t tally) add(at int64, s *sample.Sample) tally {
 		mean(pointMemory, float64(m.GetUsed())/float64(m.GetTotal()))
 	}
 	return t
-}
-
-// requests adds up the requests a second of the services that know them.
-func requests(s *sample.Sample) (rps float64, ok bool) {
-	for _, v := range s.GetServices() {
-		if v.Rps != nil {
-			rps += float64(v.GetRps())
-			ok = true
-		}
-	}
-	return rps, ok
 }
 
 func (t tally) point() point {

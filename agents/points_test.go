@@ -44,6 +44,9 @@ func TestPointOfSamples(t *testing.T) {
 			Samples: 3, Cpu: proto.Float32(0.75), Available: proto.Float32(3), Hottest: proto.Float32(1),
 			Rps: proto.Float32(15), Served: proto.Float32(7), Memory: proto.Float32(0.25),
 		}},
+		"a proxy and its server answer once": {[]*sample.Sample{{Services: []*sample.Service{
+			{Port: 80, Rps: proto.Float32(10)}, {Port: 3000, Rps: proto.Float32(9), Behind: 80},
+		}}}, &sample.Point{Samples: 1, Rps: proto.Float32(10)}},
 		"not measured is not zero": {[]*sample.Sample{nothing}, &sample.Point{Samples: 1}},
 		"idle is zero": {[]*sample.Sample{{Cpu: &sample.Cpu{Busy: []byte{0}, Available: proto.Float32(1), Used: proto.Float32(0)}}}, &sample.Point{
 			Samples: 1, Cpu: proto.Float32(0), Available: proto.Float32(1), Hottest: proto.Float32(0),

@@ -13,7 +13,9 @@ import (
 )
 
 // typical is the sample DESIGN sets a size for: 64 cores, 3 services, 5
-// threads, on a machine that has served a good while.
+// threads, on a machine that has served a good while, whose source of requests
+// tells the status of responses. Of the threads those have a name that differs
+// from their process's.
 func typical() *sample.Sample {
 	busy := make([]byte, 64)
 	for i := range busy {
@@ -30,20 +32,50 @@ func typical() *sample.Sample {
 			Load1: proto.Float32(30.1), Load5: proto.Float32(28.7), Load15: proto.Float32(22.2),
 		},
 		Memory:      &sample.Memory{Total: proto.Uint64(256 << 30), Used: proto.Uint64(101 << 30)},
-		Connections: &sample.Connections{Established: proto.Uint32(88_500), Served: proto.Uint32(88_420)},
+		Connections: &sample.Connections{Established: proto.Uint32(88_500), Served: proto.Uint32(88_420), Source: sample.ConnectionSource_CONNECTION_SOURCE_EBPF},
 		CollectorUs: []uint32{31, 12, 640, 210, 9},
 		Self:        &sample.Self{CpuUs: proto.Uint32(980), Rss: proto.Uint64(13 << 20)},
 	}
 	for i, name := range []string{"haproxy", "node", "sshd"} {
 		s.Services = append(s.Services, &sample.Service{
 			Port: uint32(8080 + i), Name: name, Connections: proto.Uint32(29_473),
-			Rps: proto.Float32(13_407.5), Responses: proto.Uint64(912_345_678), RpsSource: sample.RpsSource_RPS_SOURCE_NGINX,
+			Rps: proto.Float32(13_407.5), Responses: proto.Uint64(912_345_678), RpsSource: sample.RpsSource_RPS_SOURCE_EBPF,
+			Status: []uint64{912_345, 91_234, 912}, Pid: uint32(221_100 + i),
 		})
 	}
 	for i := range 5 {
-		s.Threads = append(s.Threads, &sample.Thread{
-			Pid: uint32(221_100 + i), Tid: uint32(221_105 + i), Name: "node", Run: 870, Wait: 140,
-		})
+		v := &sample.Thread{Pid: uint32(221_100 + i), Tid: uint32(221_105 + i), Run: 870, Wait: 140}
+		if i >= 3 {
+			v.Name = "worker"
+		}
+		s.Threads = append(s.Threads, v)
+	}
+	return s
+}
+
+// process is one that uses much, with its finding.
+func process() *sample.Process {
+	return &sample.Process{
+		Pid: 221_100, Name: "node", Run: 1040, Wait: 12, Threads: 11,
+		Finding: &sample.Finding{
+			Verdict: sample.Verdict_VERDICT_SINGLE_THREAD, Pid: 221_100, Tid: 221_105, Name: "worker", Demand: 996, Wait: 12, Idle: 4960, Allowed: 8,
+		},
+	}
+}
+
+// full is typical with everything a sample can hold besides.
+func full() *sample.Sample {
+	s := typical()
+	s.Cpu.Throttled = proto.Uint32(120)
+	s.Connections.Drift, s.Connections.TimeWait = proto.Int32(-2), proto.Uint32(210)
+	s.Connections.PortsUsed, s.Connections.PortsLimit = proto.Uint32(12_000), proto.Uint32(28_232)
+	s.Processes, s.FindingsPending = []*sample.Process{process()}, true
+	v := s.Services[1]
+	v.Finding, v.Behind, v.Accepts, v.Queue, v.Drops = process().GetFinding(), 8080, proto.Float32(142), proto.Uint32(3), proto.Uint64(7)
+	v.Latency = &sample.Latency{MeanUs: 900, P50Us: 700, P95Us: 2100, P99Us: 9000}
+	v.Limits = &sample.ServiceLimits{
+		Queue: proto.Uint32(4096), FilesUsed: proto.Uint32(9702), Files: proto.Uint64(10_000),
+		Connections: proto.Uint64(1536), ConnectionsFrom: "worker_connections 768 x 2",
 	}
 	return s
 }
@@ -61,16 +93,41 @@ func TestTypicalSampleFitsItsBudget(t *testing.T) {
 	if n := len(encode(t, typical())); n > 400 {
 		t.Errorf("64 cores, 3 services, 5 threads take %d bytes, at most 400", n)
 	}
+	// The processes come on top, and the limits in one sample of eight.
+	grown := func(change func(*sample.Sample)) int {
+		s := typical()
+		change(s)
+		return len(encode(t, s)) - len(encode(t, typical()))
+	}
+	plain := process()
+	plain.Finding = nil
+	for _, c := range []struct {
+		what   string
+		change func(*sample.Sample)
+		most   int
+	}{
+		{"a process", func(s *sample.Sample) { s.Processes = []*sample.Process{plain} }, 24},
+		{"a process with a finding", func(s *sample.Sample) { s.Processes = []*sample.Process{process()} }, 56},
+		{"the limits of a service", func(s *sample.Sample) { s.Services[1].Limits = full().Services[1].Limits }, 48},
+		{"latency", func(s *sample.Sample) { s.Services[1].Latency = full().Services[1].Latency }, 16},
+	} {
+		n := grown(c.change)
+		t.Logf("%s: %d bytes", c.what, n)
+		if n > c.most {
+			t.Errorf("%s takes %d bytes, at most %d", c.what, n, c.most)
+		}
+	}
 }
 
 func TestReceiveGivesBackWhatWasSent(t *testing.T) {
-	want := typical()
-	got, err := sample.Receive(encode(t, want))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !proto.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	for _, want := range []*sample.Sample{typical(), full()} {
+		got, err := sample.Receive(encode(t, want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !proto.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
 	}
 }
 
@@ -99,10 +156,25 @@ func TestReceiveRefusesWhatNoMachineSends(t *testing.T) {
 		"too many collectors":  func(s *sample.Sample) { s.CollectorUs = make([]uint32, sample.MaxCollectors+1) },
 		"error of no one":      func(s *sample.Sample) { s.Errors = []*sample.CollectorError{{Collector: sample.MaxCollectors}} },
 		"parts of other cores": func(s *sample.Sample) { s.CoreParts = make([]byte, 7) },
+		"throttled over one":   func(s *sample.Sample) { s.Cpu.Throttled = proto.Uint32(10_001) },
+		"two classes":          func(s *sample.Sample) { s.Services[0].Status = []uint64{1, 2} },
+		"four classes":         func(s *sample.Sample) { s.Services[0].Status = []uint64{1, 2, 3, 4} },
+		"behind port 70000":    func(s *sample.Sample) { s.Services[0].Behind = 70_000 },
+		"accepts is negative":  func(s *sample.Sample) { s.Services[0].Accepts = proto.Float32(-1) },
+		"long limit":           func(s *sample.Sample) { s.Services[1].Limits.ConnectionsFrom = strings.Repeat("x", sample.MaxText+1) },
+		"long finding":         func(s *sample.Sample) { s.Services[1].Finding.Name = strings.Repeat("x", sample.MaxName+1) },
+		"demand of a service":  func(s *sample.Sample) { s.Services[1].Finding.Demand = 1000*sample.MaxCoresUsed + 1 },
+		"too many processes":   func(s *sample.Sample) { s.Processes = repeat(s.Processes[0], sample.MaxProcesses+1) },
+		"long process name":    func(s *sample.Sample) { s.Processes[0].Name = strings.Repeat("x", sample.MaxName+1) },
+		"run of a process":     func(s *sample.Sample) { s.Processes[0].Run = 1000*sample.MaxCoresUsed + 1 },
+		"wait of a process":    func(s *sample.Sample) { s.Processes[0].Wait = 1000*sample.MaxWaiting + 1 },
+		"run of a thread":      func(s *sample.Sample) { s.Threads[0].Run = 1000*sample.MaxCoresUsed + 1 },
+		"idle of a finding":    func(s *sample.Sample) { s.Processes[0].Finding.Idle = 1000*sample.MaxCoresUsed + 1 },
+		"long thread finding":  func(s *sample.Sample) { s.Processes[0].Finding.Name = strings.Repeat("x", sample.MaxName+1) },
 	}
 	for name, spoil := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := typical()
+			s := full()
 			spoil(s)
 			if _, err := sample.Receive(encode(t, s)); !errors.Is(err, sample.ErrLimit) {
 				t.Errorf("got error %v, want one that wraps ErrLimit", err)
@@ -126,7 +198,9 @@ func repeat[T any](v T, n int) []T {
 }
 
 func TestNamesCannotMoveTheCursor(t *testing.T) {
-	s := typical()
+	s := full()
+	s.Processes[0].Name, s.Processes[0].Finding.Name = "no\x1bde", "gc\n"
+	s.Services[1].Finding.Name, s.Services[1].Limits.ConnectionsFrom = "v\x07m", "max\rconn"
 	s.Services[0].Name = "ng\x1b[2Jinx\n"
 	s.Services[0].RpsNote = "why\r\x07"
 	s.Threads[0].Name = "\u202enode\u200b"
@@ -140,6 +214,10 @@ func TestNamesCannotMoveTheCursor(t *testing.T) {
 		"why":      got.GetServices()[0].GetRpsNote(),
 		"node":     got.GetThreads()[0].GetName(),
 		"31mred":   got.GetErrors()[0].GetText(),
+		"node ":    got.GetProcesses()[0].GetName() + " ",
+		"gc":       got.GetProcesses()[0].GetFinding().GetName(),
+		"vm":       got.GetServices()[1].GetFinding().GetName(),
+		"maxconn":  got.GetServices()[1].GetLimits().GetConnectionsFrom(),
 	} {
 		if have != want {
 			t.Errorf("got %q, want %q", have, want)
@@ -215,8 +293,41 @@ func TestBusyByte(t *testing.T) {
 	}
 }
 
+// A request that passes through two services of a machine counts once.
+func TestRequests(t *testing.T) {
+	service := func(port, behind uint32, rps ...float32) *sample.Service {
+		v := &sample.Service{Port: port, Behind: behind}
+		if len(rps) > 0 {
+			v.Rps = &rps[0]
+		}
+		return v
+	}
+	for name, c := range map[string]struct {
+		services []*sample.Service
+		want     float64
+		ok       bool
+	}{
+		"none":                         {nil, 0, false},
+		"one that doesn't know":        {[]*sample.Service{service(80, 0)}, 0, false},
+		"two edges":                    {[]*sample.Service{service(80, 0, 5), service(443, 0, 7)}, 12, true},
+		"a proxy and its backend":      {[]*sample.Service{service(80, 0, 5), service(3000, 80, 5)}, 5, true},
+		"a backend listed first":       {[]*sample.Service{service(80, 443, 5), service(443, 0, 6)}, 6, true},
+		"a proxy that doesn't know":    {[]*sample.Service{service(80, 0), service(3000, 80, 5)}, 5, true},
+		"a proxy that is gone":         {[]*sample.Service{service(3000, 80, 5)}, 5, true},
+		"a chain":                      {[]*sample.Service{service(80, 0, 9), service(81, 80, 8), service(82, 81, 7)}, 9, true},
+		"a chain with a hole":          {[]*sample.Service{service(80, 0, 9), service(81, 80), service(82, 81, 7)}, 9, true},
+		"behind itself":                {[]*sample.Service{service(80, 80, 4)}, 4, true},
+		"an edge beside a nil service": {[]*sample.Service{nil, service(80, 0, 4)}, 4, true},
+	} {
+		if got, ok := sample.Requests(c.services); got != c.want || ok != c.ok {
+			t.Errorf("%s: %v %v, want %v %v", name, got, ok, c.want, c.ok)
+		}
+	}
+}
+
 func FuzzReceive(f *testing.F) {
 	f.Add(encode(f, typical()))
+	f.Add(encode(f, full()))
 	f.Add([]byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s, err := sample.Receive(b)
@@ -230,6 +341,9 @@ func FuzzReceive(f *testing.F) {
 			if v.GetName() != sample.Printable(v.GetName()) {
 				t.Errorf("control characters stayed in %q", v.GetName())
 			}
+		}
+		if rps, ok := sample.Requests(s.GetServices()); math.IsNaN(rps) || rps < 0 || !ok && rps != 0 {
+			t.Errorf("%v requests a second", rps)
 		}
 	})
 }
