@@ -58,7 +58,17 @@ func hostileSample(seq uint64, ms int64, v float32, busy []byte) *sample.Sample 
 		Memory: &sample.Memory{Total: &seq, Used: new(uint64(ms))}, Connections: &sample.Connections{Served: new(uint32(seq))},
 		Services: []*sample.Service{{Port: uint32(seq), Rps: &v, Responses: &seq, RpsSource: sample.RpsSource(seq % 9)}, nil},
 		Threads:  []*sample.Thread{{Run: uint32(seq), Wait: uint32(ms)}, nil}, Self: &sample.Self{CpuUs: new(uint32(seq))},
+		Processes: []*sample.Process{{Pid: uint32(seq), Run: uint32(ms), Threads: uint32(seq), Finding: &sample.Finding{
+			Verdict: sample.Verdict(seq % 6), Demand: uint32(seq >> 3), Idle: uint32(ms), Workers: uint32(seq),
+		}}, nil},
 	}
+	s.Cpu.Throttled = new(uint32(ms))
+	s.Connections.PortsUsed, s.Connections.PortsLimit, s.Connections.Drift = new(uint32(seq)), new(uint32(ms)), new(int32(ms))
+	s.Connections.Source = sample.ConnectionSource(seq % 6)
+	one := s.Services[0]
+	one.Finding, one.Behind, one.Accepts, one.Queue = s.Processes[0].GetFinding(), uint32(ms), &v, new(uint32(seq))
+	one.Status = []uint64{seq >> 2, uint64(ms), seq >> 1}
+	one.Limits = &sample.ServiceLimits{Queue: new(uint32(ms)), FilesUsed: new(uint32(seq)), Files: new(uint64(ms)), Connections: &seq}
 	if ms%5 == 0 {
 		s.Cpu.Used = new(v / 3)
 	}
@@ -79,6 +89,19 @@ func check(t *testing.T, s fleet.Snapshot) {
 		}
 		if len(h.Trend) != 60 || h.Flags == nil || h.CPU.V < 0 || h.RPS.V < 0 || h.Age.V < 0 {
 			t.Fatalf("%+v", h)
+		}
+		for i, l := range h.Limits {
+			if !(l.Capacity > 0) || math.IsNaN(l.Ratio()) || l.Used < 0 || i > 0 && l.Ratio() > h.Limits[i-1].Ratio() {
+				t.Fatalf("limits %+v", h.Limits)
+			}
+		}
+		if len(h.Findings) > 0 && h.CPU.V >= 0.95 {
+			t.Fatalf("a full machine with %+v", h.Findings)
+		}
+		for _, v := range h.Services {
+			if v.Errors.V < 0 || v.Errors.V > 1 || v.Status[0].V < 0 {
+				t.Fatalf("service %+v", v)
+			}
 		}
 		if h.Newest == nil && (h.CPU.OK || h.Connections.OK || len(h.Limits) > 0) {
 			t.Fatalf("numbers without a sample: %+v", h)

@@ -291,9 +291,9 @@ func TestRequests(t *testing.T) {
 		t.Errorf("rps %v from %q (%s), hosts %d", h.RPS, h.RPSSource, h.RPSNote, s.Totals.RPSHosts)
 	}
 	want := []fleet.Service{
-		{Port: 80, Name: "nginx", RPS: num(145), RPSSource: "nginx", Responses: num(19), Connections: num(4)},
-		{Port: 443, RPSNote: "it speaks TLS"},
-		{Port: 9000, Name: "api", RPS: num(7), RPSSource: "prometheus"},
+		{Port: 80, Name: "nginx", RPS: num(145), RPSSource: "nginx", Responses: num(19), Connections: num(4), Counted: true, Flags: []string{}},
+		{Port: 443, RPSNote: "it speaks TLS", Counted: true, Flags: []string{}},
+		{Port: 9000, Name: "api", RPS: num(7), RPSSource: "prometheus", Counted: true, Flags: []string{}},
 	}
 	if d := cmp.Diff(want, h.Services); d != "" {
 		t.Errorf("want -, got +\n%s", d)

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"math"
+	"slices"
 
 	"capmon/capacity"
 	"capmon/sample"
@@ -9,26 +10,17 @@ import (
 
 // judge works out the limits of a host and what room they leave.
 func (v *viewed) judge(p Policy) {
-	if v.Available.OK && v.CoresUsed.OK && v.Available.V > 0 {
-		v.Limits = append(v.Limits, capacity.Limit{
-			Name: "cpu", Unit: "cores", Used: v.CoresUsed.V, Capacity: v.Available.V,
-			From: availableFrom(v.Newest.GetCpu().GetAvailableFrom(), v.Available.V),
-		})
-	}
-	if v.Connections.OK && p.perServer() > 0 {
-		v.Limits = append(v.Limits, capacity.Limit{
-			Name: "conns", Unit: "connections", Used: v.Connections.V, Capacity: p.perServer(),
-			From: "policy: " + capacity.Amount(p.perServer()) + " a server",
-		})
-	}
+	v.Limits = v.limits(p)
 	if len(v.Limits) == 0 {
 		return
 	}
-	capacity.Nearest(v.Limits)
 	near := v.Limits[0]
 	v.Bound = near.Name
 	v.Headroom = value(capacity.Headroom(near, p.target()))
 	switch {
+	case near.Name == "queue": // it falls behind: there is no room
+		v.RoomUsers, v.RoomRPS = capacity.Known(0), capacity.Known(0)
+		return
 	case near.Name == "conns":
 		v.RoomUsers = whole(value(capacity.Room(near)))
 	case v.Connections.OK && v.Connections.V > 0:
@@ -39,9 +31,10 @@ func (v *viewed) judge(p Policy) {
 	}
 }
 
-// flag adds the words that stand for what is wrong with a host.
+// flag adds the words that stand for what is wrong with a host. One whose
+// thread is full has the word of its finding, and is not full itself.
 func (v *viewed) flag(p Policy) {
-	if len(v.Limits) > 0 && v.Limits[0].Ratio() >= fullAt {
+	if slices.ContainsFunc(v.Limits, func(l capacity.Limit) bool { return l.Name != "thread" && l.Ratio() >= fullAt }) {
 		v.Flags = append([]string{"full"}, v.Flags...)
 	}
 	if v.State == Stale {

@@ -154,7 +154,7 @@ func (h *host) pointAt(ms int64, p Policy) viewed {
 		v = h.frame(standing{state: Up, counted: true, age: capacity.Known(0)})
 		r := row{
 			ms: ms, available: q.available, used: q.cpu * q.available, rps: q.rps,
-			hasConns: !math.IsNaN(float64(q.served)), conns: uint32(max(q.served, 0)), steal: unknown16,
+			hasConns: !math.IsNaN(float64(q.served)), conns: uint32(max(q.served, 0)), steal: unknown16, throttled: unknown16,
 		}
 		v.Newest = r.sample(nil)
 		v.Available, v.CoresUsed, v.CPU, v.RPS = known(r.available), known(r.used), known(q.cpu), known(q.rps)

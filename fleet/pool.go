@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"slices"
 
 	"capmon/capacity"
 )
@@ -13,7 +14,7 @@ import (
 // stands on those counted, and the steps and the verdict say how many they are.
 func size(name string, hosts []viewed, p Policy, t Totals) Pool {
 	pool := Pool{Name: name, Hosts: len(hosts)}
-	limits, step := poolLimits(hosts)
+	limits, steps := poolLimits(hosts)
 	var users, rps sum
 	for i := range hosts {
 		h := &hosts[i]
@@ -28,9 +29,7 @@ func size(name string, hosts []viewed, p Policy, t Totals) Pool {
 	sizing, err := capacity.Size(limits, rule)
 	if err == nil {
 		pool.sized(limits, sizing, rule)
-		if step != "" {
-			pool.Steps = append([]string{step}, pool.Steps...)
-		}
+		pool.Steps = slices.Concat(steps, pool.Steps)
 		if t.Counted < t.Hosts {
 			pool.Steps = append(pool.Steps, fmt.Sprintf("stands on %d of %d hosts", t.Counted, t.Hosts))
 		}
@@ -63,9 +62,11 @@ func (p *Pool) sized(limits []capacity.PoolLimit, s capacity.Sizing, rule capaci
 	}
 }
 
-// poolLimits adds up each limit over the hosts that count and know it. The step
-// says which load of cpu was taken where there are two.
-func poolLimits(hosts []viewed) (limits []capacity.PoolLimit, step string) {
+// poolLimits adds up the limits that more servers help against, each over the
+// hosts that count and know it: connections, cpu, and the threads of a service.
+// The others (files, ports, a queue) are a matter of one machine's settings:
+// they bound its room and flag it. The steps say which loads were taken.
+func poolLimits(hosts []viewed) (limits []capacity.PoolLimit, steps []string) {
 	lists := map[string][]capacity.Limit{}
 	var long, burst []capacity.Limit
 	for i := range hosts {
@@ -86,15 +87,18 @@ func poolLimits(hosts []viewed) (limits []capacity.PoolLimit, step string) {
 	if l, err := capacity.Sum(lists["conns"]); err == nil {
 		limits = append(limits, l)
 	}
-	cpu, err := capacity.Sum(long)
-	if err != nil {
-		return limits, ""
+	if cpu, err := capacity.Sum(long); err == nil {
+		which := "mean of the last minute"
+		if b, err := capacity.Sum(burst); err == nil && b.Used > cpu.Used {
+			cpu, which = b, "mean of the last 10 s, which is above that of the last minute"
+		}
+		limits = append(limits, cpu)
+		steps = append(steps, fmt.Sprintf("cpu load: %s cores, %s", capacity.Amount(cpu.Used), which))
 	}
-	which := "mean of the last minute"
-	if b, err := capacity.Sum(burst); err == nil && b.Used > cpu.Used {
-		cpu, which = b, "mean of the last 10 s, which is above that of the last minute"
+	if l, step, ok := threads(hosts); ok {
+		limits, steps = append(limits, l), append(steps, step)
 	}
-	return append(limits, cpu), fmt.Sprintf("cpu load: %s cores, %s", capacity.Amount(cpu.Used), which)
+	return limits, steps
 }
 
 // rule is the policy as the maths takes it; nonsense counts as not set.

@@ -25,7 +25,7 @@ type row struct {
 	conns             uint32
 	interval          uint32 // milliseconds
 	run               uint32 // which run of the agent, in the order seen
-	steal             uint16 // 1/10000; unknown16
+	steal, throttled  uint16 // 1/10000; unknown16
 	from              uint8  // sample.Bound
 	hasConns          bool
 	hasMemory         bool
@@ -123,13 +123,16 @@ func newRow(s *sample.Sample, run uint32) row {
 		seq: s.GetSeq(), ms: s.GetTimeMs(), run: run, interval: s.GetIntervalMs(),
 		available: number(cpu.GetAvailable(), cpu != nil && cpu.Available != nil && *cpu.Available > 0),
 		used:      number(cpu.GetUsed(), cpu != nil && cpu.Used != nil),
-		rps:       rps(s.GetServices()), steal: unknown16, from: uint8(cpu.GetAvailableFrom()),
+		rps:       rps(s.GetServices()), steal: unknown16, throttled: unknown16, from: uint8(cpu.GetAvailableFrom()),
 	}
 	if len(cpu.GetBusy()) <= sample.MaxCores {
 		v.busy = cpu.GetBusy()
 	}
 	if cpu != nil && cpu.Steal != nil {
 		v.steal = uint16(min(*cpu.Steal, unknown16-1))
+	}
+	if cpu != nil && cpu.Throttled != nil {
+		v.throttled = uint16(min(*cpu.Throttled, unknown16-1))
 	}
 	if c := s.GetConnections(); c != nil && c.Served != nil {
 		v.conns, v.hasConns = *c.Served, true
@@ -140,15 +143,9 @@ func newRow(s *sample.Sample, run uint32) row {
 	return v
 }
 
-// rps adds up the services that know their requests a second.
+// rps is what the services together answer a second, NaN when none knows.
 func rps(services []*sample.Service) float32 {
-	sum, known := 0.0, false
-	for _, v := range services {
-		if v.GetRps() >= 0 && v != nil && v.Rps != nil {
-			sum += float64(*v.Rps)
-			known = true
-		}
-	}
+	sum, known := sample.Requests(services)
 	return number(float32(sum), known)
 }
 

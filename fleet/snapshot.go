@@ -110,11 +110,20 @@ type Host struct {
 	RPS         capacity.Num // mean of the last 10 s
 	RPSSource   string       // "nginx", "prometheus", several joined by "+"; empty when unknown
 	RPSNote     string       // why RPS is unknown; empty when known
-	Connections capacity.Num
+	Connections capacity.Num // of services that are not behind another one of this machine
 	MemoryUsed  capacity.Num // bytes
 	MemoryTotal capacity.Num
 	SelfCPU     capacity.Num // milliseconds of CPU a second
 	SelfRSS     capacity.Num // bytes
+
+	Throttled capacity.Num // share of the quota's periods in which it was held back, mean of the last 10 s; unknown without a quota
+
+	// Of the whole machine; unknown at an earlier moment.
+	ConnectionsFrom  string       // "ebpf", "sock_diag", "portable"; empty when unknown
+	ConnectionsDrift capacity.Num // what a running counter had too many when last checked
+	TimeWait         capacity.Num // sockets in TIME_WAIT
+	PortsUsed        capacity.Num // local ports towards the remote address with most connections
+	PortsLimit       capacity.Num
 
 	Limits    []capacity.Limit // nearest first
 	Bound     string           // name of the nearest limit; empty when none is known
@@ -122,6 +131,8 @@ type Host struct {
 	RoomUsers capacity.Num     // to the nearest limit; where Bound is not "conns" what the use of that limit allows at least
 	RoomRPS   capacity.Num     // to the nearest limit, at least
 	Services  []Service        // nil when not known
+	Processes []Process        // those that use most, highest demand first; nil when not known
+	Findings  []Finding        // of its services and processes, the fullest first; none while the CPU is full
 	Flags     []string         // the words of the JSON contract
 
 	Trend []float64 // CPU of the last 60 s, oldest first, one a second; NaN = gap
@@ -149,6 +160,39 @@ type Service struct {
 	RPSNote     string
 	Responses   capacity.Num // since the agent began
 	Connections capacity.Num
+
+	Counted bool // its requests are in those of the host: what is behind a service that knows its own is not
+	Behind  int  // port of the service here that all its connections come from; 0: none
+	PID     int  // of the process that listens; 0: unknown
+
+	Status  [4]capacity.Num // of Responses those with 2xx, 3xx, 4xx, 5xx
+	Errors  capacity.Num    // share of 5xx in the last 10 s; unknown without a response
+	Latency Latency
+
+	Accepts          capacity.Num // connections accepted a second
+	Queue            capacity.Num // connections that wait to be accepted
+	QueueLimit       capacity.Num
+	Drops            capacity.Num // refused by a full queue, since the agent began
+	FilesUsed, Files capacity.Num // open files of the process with the fewest left, and its limit
+	ConnectionsLimit capacity.Num // by its own configuration
+	ConnectionsFrom  string       // "worker_connections 768 x 2"
+
+	Finding *Finding // nil: none
+	Flags   []string
+}
+
+// Latency is how long responses took over the last ten seconds, in seconds.
+type Latency struct{ Mean, P50, P95, P99 capacity.Num }
+
+// Process is one process of a host over the newest interval.
+type Process struct {
+	PID                int
+	Name               string
+	CoresUsed, Waiting float64 // run time, and run-queue wait, of all its threads in cores
+	Threads            capacity.Num
+	Demands            []float64 // of the threads that were sent, in cores, highest first
+	Finding            *Finding  // nil: none
+	Flags              []string
 }
 
 // Pool is hosts that serve the same thing, and its verdict.

@@ -30,9 +30,16 @@ func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
 		if slices.Contains(hosts[i].Flags, "full") {
 			s.full = append(s.full, hosts[i].Name)
 		}
+		if len(hosts[i].Findings) > 0 {
+			s.bound = append(s.bound, &hosts[i].Host)
+		}
+	}
+	ratio := s.near.Ratio()
+	if len(hosts) == 1 && hosts[0].Bound == "thread" {
+		s.near = hosts[0].Limits[0] // of one machine its own nearest limit is the one to name
 	}
 	v := Verdict{Level: OK, Why: slices.Compact(s.why())}
-	switch ratio := s.near.Ratio(); {
+	switch {
 	case s.have >= s.need && s.have >= s.run:
 		v.Do = slices.Compact(s.fine())
 		return v
@@ -52,6 +59,7 @@ type situation struct {
 	near                        capacity.Limit
 	pool                        Pool
 	missing, full               []string
+	bound                       []*Host // that have a finding
 	all                         int
 }
 
@@ -129,7 +137,10 @@ func (s *situation) why() []string {
 		room = fmt.Sprintf("%s%s places left, ", s.atLeast(), capacity.Count(s.pool.RoomUsers.V))
 	}
 	near := fmt.Sprintf("%s%s %s of %s", room, s.near.Name, s.percent(), capacity.Amount(s.near.Capacity))
-	if s.near.Unit == "cores" {
+	switch {
+	case s.near.Unit == "core" && s.near.Capacity == 1:
+		near += " core"
+	case s.near.Unit == "core" || s.near.Unit == "cores":
 		near += " cores"
 	}
 	long, brief := "", ""
@@ -148,6 +159,19 @@ func (s *situation) why() []string {
 		full = "; full: " + few(s.full)
 	}
 	brief = s.near.Name + " " + s.percent() + brief
+	if len(s.bound) > 0 {
+		b := s.boundWords()
+		return longestFirst([]string{
+			"why: " + gone + near + long + full + "; " + b[0] + "; " + s.pool.Formula,
+			"why: " + gone + near + long + full + "; " + b[0],
+			"why: " + gone + near + "; " + b[0],
+			"why: " + gone + near + "; " + b[1],
+			"why: " + gone + b[1],
+			gone20 + b[2],
+			gone20 + s.near.Name + " " + s.percent(),
+			gone20 + s.percent(),
+		})
+	}
 	return []string{
 		"why: " + gone + near + long + full + "; " + s.pool.Formula,
 		"why: " + gone + near + long + full,
@@ -158,6 +182,36 @@ func (s *situation) why() []string {
 		gone20 + s.near.Name + " " + s.percent(),
 		gone20 + s.percent(),
 	}
+}
+
+// boundWords name what the findings of the hosts come to, long, short and
+// shortest: which thread is full and what would help, or on which hosts.
+func (s *situation) boundWords() [3]string {
+	if len(s.bound) > 1 {
+		var names []string
+		for _, h := range s.bound {
+			names = append(names, h.Name)
+		}
+		all := "thread-bound: " + few(names)
+		return [3]string{all + "; vertical scaling: no gain there", all, count(len(names)) + " thread-bound"}
+	}
+	h := s.bound[0]
+	f := &h.Findings[0]
+	l := f.limit()
+	who := f.Who()
+	if s.all > 1 {
+		who = h.Name + " " + who
+	}
+	if f.Verdict == Pinned {
+		return [3]string{who + " waits for a core while others idle: pinned or limited", who + ": pinned or limited", "pinned"}
+	}
+	what := map[string]string{SingleThread: "one thread", AboutOneCore: "about one core,", WorkersFull: "all workers,"}[f.Verdict]
+	short := fmt.Sprintf("%s: %s %s of %s %s", who, what, capacity.Decimal(l.Used, 2), capacity.Amount(l.Capacity), l.Unit)
+	more := ""
+	if times, until := h.MoreWorkers(); times.OK {
+		more = fmt.Sprintf("; more workers: about ×%s until %s", capacity.Decimal(times.V, 1), until)
+	}
+	return [3]string{short + "; vertical scaling: no gain" + more, short + more, "thread " + capacity.Percent(l.Ratio())}
 }
 
 // atLeast marks a room that is the lower bound that the CPU allows.

@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +16,7 @@ const rpsWindow = 10 * time.Second
 const (
 	fullAt       = 0.95
 	stealAt      = 0.05
+	throttledAt  = 0.05
 	clockSkewAt  = 1.0 // seconds
 	trendSeconds = 60
 	loadWindow   = 60 // seconds: the longer mean of the load
@@ -48,6 +48,7 @@ func (h *host) view(now time.Time, p Policy) viewed {
 			v.Newest = h.newest
 			h.fill(&v.Host, h.rows.at(i), i)
 			h.whole(&v.Host)
+			v.settle()
 			v.judge(p)
 		}
 	}
@@ -134,8 +135,12 @@ func (h *host) fill(v *Host, r *row, at int) {
 	}
 	v.Cores, v.HottestCore = cores(r, h.ids(r))
 	v.HottestCore.Host = h.name
-	v.RPS = h.meanRPS(at)
-	if r.steal != unknown16 && float64(r.steal)/10_000 > stealAt {
+	v.RPS = h.recentMean(at, func(r *row) float64 { return float64(r.rps) })
+	v.Throttled = h.recentMean(at, func(r *row) float64 { return share16(r.throttled) })
+	if v.Throttled.V > throttledAt {
+		v.Flags = append(v.Flags, "throttled")
+	}
+	if share16(r.steal) > stealAt {
 		v.Flags = append(v.Flags, "steal")
 	}
 }
@@ -168,8 +173,9 @@ func (h *host) ids(r *row) []uint32 {
 	return nil
 }
 
-// meanRPS is the mean over the ten seconds that end with row i, of its run.
-func (h *host) meanRPS(i int) capacity.Num {
+// recentMean is the mean of a number of the rows over the ten seconds that end
+// with row i, of its run; NaN values don't enter.
+func (h *host) recentMean(i int, of func(*row) float64) capacity.Num {
 	last := h.rows.at(i)
 	var m mean
 	for ; i >= 0; i-- {
@@ -177,7 +183,7 @@ func (h *host) meanRPS(i int) capacity.Num {
 		if r.run != last.run || r.ms <= last.ms-rpsWindow.Milliseconds() {
 			break
 		}
-		m.add(float64(r.rps), float64(h.cover(r)))
+		m.add(of(r), float64(h.cover(r)))
 	}
 	return capacity.Known(m.value())
 }
@@ -210,16 +216,24 @@ func (h *host) history(v *viewed, i, behind int) {
 	v.long, v.burst = capacity.Known(long.value()), capacity.Known(burst.value())
 }
 
-// whole takes what only the newest samples themselves tell: services, threads,
-// capmon's own cost.
+// whole takes what only the newest samples themselves tell: services,
+// processes, threads, connections, capmon's own cost.
 func (h *host) whole(v *Host) {
 	s := h.newest
-	v.Services = h.services()
+	v.Services, v.Processes = h.services(), processes(s)
 	v.RPSSource, v.RPSNote = sources(v.Services, v.RPS.OK)
 	for _, t := range s.GetThreads() {
-		demand := (float64(t.GetRun()) + float64(t.GetWait())) / 1000
-		if !v.Thread.Known || demand > v.Thread.Demand {
-			v.Thread = HotThread{Known: true, Host: h.name, PID: int(t.GetPid()), TID: int(t.GetTid()), Name: t.GetName(), Demand: demand}
+		if d := demand(t); !v.Thread.Known || d > v.Thread.Demand {
+			v.Thread = HotThread{Known: true, Host: h.name, PID: int(t.GetPid()), TID: int(t.GetTid()), Name: threadName(s, t), Demand: d}
+		}
+	}
+	if c := s.GetConnections(); c != nil {
+		v.TimeWait, v.PortsUsed, v.PortsLimit = whole32(c.TimeWait), whole32(c.PortsUsed), whole32(c.PortsLimit)
+		if c.Drift != nil {
+			v.ConnectionsDrift = capacity.Known(float64(*c.Drift))
+		}
+		if from := c.GetSource(); from != sample.ConnectionSource_CONNECTION_SOURCE_UNSPECIFIED {
+			v.ConnectionsFrom = strings.ToLower(strings.TrimPrefix(from.String(), "CONNECTION_SOURCE_"))
 		}
 	}
 	if self := s.GetSelf(); self != nil {
@@ -236,67 +250,6 @@ func (h *host) whole(v *Host) {
 	}
 }
 
-// services are those of the newest sample, with the mean RPS of ten seconds.
-func (h *host) services() []Service {
-	list := make([]Service, 0, len(h.newest.GetServices()))
-	for _, now := range h.newest.GetServices() {
-		v := Service{Port: int(now.GetPort()), Name: now.GetName(), RPSNote: now.GetRpsNote()}
-		if now != nil && now.Connections != nil {
-			v.Connections = capacity.Known(float64(*now.Connections))
-		}
-		if now != nil && now.Responses != nil {
-			v.Responses = capacity.Known(float64(*now.Responses))
-		}
-		v.RPS = h.serviceRPS(now)
-		if v.RPS.OK {
-			v.RPSNote = ""
-		}
-		if src := now.GetRpsSource(); src != sample.RpsSource_RPS_SOURCE_UNSPECIFIED {
-			v.RPSSource = strings.ToLower(strings.TrimPrefix(src.String(), "RPS_SOURCE_"))
-		}
-		list = append(list, v)
-	}
-	return list
-}
-
-func (h *host) serviceRPS(now *sample.Service) capacity.Num {
-	var m mean
-	for _, s := range h.recent {
-		if s.GetTimeMs() <= h.newest.GetTimeMs()-rpsWindow.Milliseconds() {
-			continue
-		}
-		for _, v := range s.GetServices() {
-			if v != nil && v.GetPort() == now.GetPort() && v.GetName() == now.GetName() && v.Rps != nil && v.GetRps() >= 0 {
-				m.add(float64(v.GetRps()), float64(h.covered(s.GetIntervalMs())))
-			}
-		}
-	}
-	return capacity.Known(m.value())
-}
-
-// sources joins where the RPS of the services come from, or says why there is
-// none.
-func sources(list []Service, knownRPS bool) (source, note string) {
-	var names []string
-	for _, v := range list {
-		if v.RPS.OK && v.RPSSource != "" && !slices.Contains(names, v.RPSSource) {
-			names = append(names, v.RPSSource)
-		}
-		if note == "" {
-			note = v.RPSNote
-		}
-	}
-	switch {
-	case knownRPS:
-		return strings.Join(names, "+"), ""
-	case note == "" && len(list) == 0:
-		return "", "nothing listens here"
-	case note == "":
-		return "", "no service tells its requests: name one with --rps"
-	}
-	return "", note
-}
-
 // sample is what is still known of the sample that r was taken from.
 func (r *row) sample(ids []uint32) *sample.Sample {
 	s := &sample.Sample{Seq: r.seq, TimeMs: r.ms, IntervalMs: r.interval, Cpu: &sample.Cpu{Busy: r.busy, Ids: ids, AvailableFrom: sample.Bound(r.from)}}
@@ -305,6 +258,10 @@ func (r *row) sample(ids []uint32) *sample.Sample {
 	}
 	if used := r.used; used >= 0 {
 		s.Cpu.Used = &used
+	}
+	if r.throttled != unknown16 {
+		throttled := uint32(r.throttled)
+		s.Cpu.Throttled = &throttled
 	}
 	if r.steal != unknown16 {
 		steal := uint32(r.steal)
@@ -319,6 +276,14 @@ func (r *row) sample(ids []uint32) *sample.Sample {
 		s.Memory = &sample.Memory{Used: &used, Total: &total}
 	}
 	return s
+}
+
+// share16 is a share in 1/10000, NaN when unknown.
+func share16(v uint16) float64 {
+	if v == unknown16 {
+		return math.NaN()
+	}
+	return float64(v) / 10_000
 }
 
 // known is a float32 that may be NaN.

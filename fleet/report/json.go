@@ -104,11 +104,42 @@ type host struct {
 	RoomUsers      num               `json:"room_users"`
 	RoomRPS        num               `json:"room_rps"`
 	Limits         []limit           `json:"limits"`
-	Processes      *struct{}         `json:"processes"` // not measured yet
+	Processes      []process         `json:"processes"` // null: not known
 	Flags          []string          `json:"flags"`
 	Services       []service         `json:"services"`
 	Memory         memory            `json:"memory"`
 	Self           self              `json:"self"`
+	Throttled      num               `json:"throttled"`
+
+	ConnectionsFrom  text `json:"connections_from"`
+	ConnectionsDrift num  `json:"connections_drift"`
+	TimeWait         num  `json:"time_wait"`
+	PortsUsed        num  `json:"ports_used"`
+	PortsLimit       num  `json:"ports_limit"`
+}
+
+type process struct {
+	PID       int      `json:"pid"`
+	Name      text     `json:"name"`
+	CoresUsed num      `json:"cores_used"`
+	Waiting   num      `json:"waiting"`
+	Threads   num      `json:"threads"`
+	Flags     []string `json:"flags"`
+	Finding   *finding `json:"finding"`
+}
+
+// finding has cores as its unit; idle and allowed are those that the process
+// may use.
+type finding struct {
+	Verdict      string `json:"verdict"`
+	PID          num    `json:"pid"`
+	TID          num    `json:"tid"`
+	Name         text   `json:"name"`
+	Demand       num    `json:"demand"`
+	Wait         num    `json:"wait"`
+	IdleCores    num    `json:"idle_cores"`
+	AllowedCores num    `json:"allowed_cores"`
+	Workers      num    `json:"workers"`
 }
 
 type thread struct {
@@ -133,20 +164,36 @@ type service struct {
 	RPSSource      text     `json:"rps_source"`
 	ResponsesTotal num      `json:"responses_total"`
 	Connections    num      `json:"connections"`
-	Status         status   `json:"status"`    // not measured yet
-	LatencyS       latency  `json:"latency_s"` // not measured yet
+	Status         status   `json:"status"`
+	Errors         num      `json:"errors"` // share of 5xx in the last 10 s
+	LatencyS       latency  `json:"latency_s"`
 	Flags          []string `json:"flags"`
+	PID            num      `json:"pid"`
+	Behind         num      `json:"behind"` // a port of this host; null: an edge
+	Finding        *finding `json:"finding"`
+
+	Accepts         num  `json:"accepts"` // a second
+	Queue           num  `json:"queue"`
+	QueueLimit      num  `json:"queue_limit"`
+	Drops           num  `json:"drops"`
+	FilesUsed       num  `json:"files_used"`
+	FilesLimit      num  `json:"files_limit"`
+	ConnectionLimit num  `json:"connections_limit"`
+	LimitFrom       text `json:"connections_limit_from"`
 }
 
 type status struct {
-	OK    num `json:"2xx"`
-	Error num `json:"5xx"`
+	OK       num `json:"2xx"`
+	Redirect num `json:"3xx"`
+	Client   num `json:"4xx"`
+	Server   num `json:"5xx"`
 }
 
 type latency struct {
-	P50 num `json:"p50"`
-	P95 num `json:"p95"`
-	P99 num `json:"p99"`
+	Mean num `json:"mean"`
+	P50  num `json:"p50"`
+	P95  num `json:"p95"`
+	P99  num `json:"p99"`
 }
 
 type memory struct {
@@ -194,6 +241,8 @@ func hostOf(h *fleet.Host) host {
 		Bound: text(h.Bound), Headroom: num(h.Headroom), RoomUsers: num(h.RoomUsers), RoomRPS: num(h.RoomRPS),
 		Limits: []limit{}, Flags: orEmpty(h.Flags),
 		Memory: memory{num(h.MemoryUsed), num(h.MemoryTotal)}, Self: self{num(h.SelfCPU), num(h.SelfRSS)},
+		Throttled: num(h.Throttled), ConnectionsFrom: text(h.ConnectionsFrom), ConnectionsDrift: num(h.ConnectionsDrift),
+		TimeWait: num(h.TimeWait), PortsUsed: num(h.PortsUsed), PortsLimit: num(h.PortsLimit),
 	}
 	for _, l := range h.Machine.GetLabels() {
 		v.Labels[l.GetKey()] = l.GetValue()
@@ -213,14 +262,45 @@ func hostOf(h *fleet.Host) host {
 	if h.Services != nil {
 		v.Services = []service{} // known to be none
 	}
-	for _, sv := range h.Services {
-		v.Services = append(v.Services, service{
-			Port: sv.Port, Name: text(sv.Name), RPS: num(sv.RPS), RPSSource: text(sv.RPSSource),
-			ResponsesTotal: num(sv.Responses), Connections: num(sv.Connections), Flags: []string{},
+	for i := range h.Services {
+		v.Services = append(v.Services, serviceOf(&h.Services[i]))
+	}
+	for i := range h.Processes {
+		p := &h.Processes[i]
+		v.Processes = append(v.Processes, process{
+			PID: p.PID, Name: text(p.Name), CoresUsed: num(capacity.Known(p.CoresUsed)), Waiting: num(capacity.Known(p.Waiting)),
+			Threads: num(p.Threads), Flags: orEmpty(p.Flags), Finding: findingOf(p.Finding),
 		})
 	}
 	return v
 }
+
+func serviceOf(s *fleet.Service) service {
+	return service{
+		Port: s.Port, Name: text(s.Name), RPS: num(s.RPS), RPSSource: text(s.RPSSource),
+		ResponsesTotal: num(s.Responses), Connections: num(s.Connections), Flags: orEmpty(s.Flags),
+		Status: status{num(s.Status[0]), num(s.Status[1]), num(s.Status[2]), num(s.Status[3])}, Errors: num(s.Errors),
+		LatencyS: latency{num(s.Latency.Mean), num(s.Latency.P50), num(s.Latency.P95), num(s.Latency.P99)},
+		PID:      above0(s.PID), Behind: above0(s.Behind), Finding: findingOf(s.Finding),
+		Accepts: num(s.Accepts), Queue: num(s.Queue), QueueLimit: num(s.QueueLimit), Drops: num(s.Drops),
+		FilesUsed: num(s.FilesUsed), FilesLimit: num(s.Files),
+		ConnectionLimit: num(s.ConnectionsLimit), LimitFrom: text(s.ConnectionsFrom),
+	}
+}
+
+func findingOf(f *fleet.Finding) *finding {
+	if f == nil {
+		return nil
+	}
+	cores := func(v float64) num { return num(capacity.Known(v)) }
+	return &finding{
+		Verdict: f.Verdict, PID: above0(f.PID), TID: above0(f.TID), Name: text(or(f.Thread, f.Owner)), Demand: cores(f.Demand), Wait: cores(f.Wait),
+		IdleCores: cores(f.Idle), AllowedCores: num{V: f.Allowed, OK: f.Allowed > 0}, Workers: above0(f.Workers),
+	}
+}
+
+// above0 is a number that is unknown, or none, when it is 0.
+func above0(n int) num { return num{V: float64(n), OK: n > 0} }
 
 // orEmpty makes [] of nil: a list that is known to be empty is not null.
 func orEmpty(list []string) []string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -147,10 +148,53 @@ func (m *metrics) host(h *fleet.Host) {
 	for i, busy := range h.Cores {
 		m.gauge("capmon_core_busy_ratio", "Busy share of a core, in the order of the host's online cores.", capacity.Known(busy), "host", h.Name, "core", strconv.Itoa(i))
 	}
-	for _, v := range h.Services {
-		l := []string{"host", h.Name, "port", strconv.Itoa(v.Port), "service", v.Name}
-		m.gauge("capmon_service_requests_per_second", "Responses a second of a listening port, mean of 10 s.", v.RPS, l...)
-		m.gauge("capmon_service_connections", "Established connections of a listening port.", v.Connections, l...)
-		m.line("counter", "capmon_service_responses_total", "Responses since the agent began.", v.Responses, l)
+	m.gauge("capmon_host_throttled_ratio", "Share of the CPU quota's periods in which the container was held back, mean of 10 s.", h.Throttled, l...)
+	m.gauge("capmon_host_time_wait_sockets", "Sockets in TIME_WAIT.", h.TimeWait, l...)
+	m.gauge("capmon_host_ephemeral_ports_used", "Local ports taken towards the remote address with the most connections.", h.PortsUsed, l...)
+	m.gauge("capmon_host_ephemeral_ports", "Local ports there are to take.", h.PortsLimit, l...)
+	m.gauge("capmon_host_connections_drift", "What the running counter of connections had too many when last checked.", h.ConnectionsDrift, l...)
+	for i := range h.Services {
+		m.service(h.Name, &h.Services[i])
 	}
+	for i := range h.Processes {
+		p := &h.Processes[i]
+		l := []string{"host", h.Name, "pid", strconv.Itoa(p.PID), "process", p.Name}
+		m.gauge("capmon_process_cores_used", "Run time of a process, in cores; only those that use most.", capacity.Known(p.CoresUsed), l...)
+		m.gauge("capmon_process_waiting_cores", "Run-queue wait of a process, in cores.", capacity.Known(p.Waiting), l...)
+		m.gauge("capmon_process_threads", "Threads of a process.", p.Threads, l...)
+	}
+	for i := range h.Findings {
+		m.finding(h.Name, &h.Findings[i])
+	}
+}
+
+func (m *metrics) service(host string, v *fleet.Service) {
+	l := []string{"host", host, "port", strconv.Itoa(v.Port), "service", v.Name}
+	m.gauge("capmon_service_requests_per_second", "Responses a second of a listening port, mean of 10 s.", v.RPS, l...)
+	m.gauge("capmon_service_connections", "Established connections of a listening port.", v.Connections, l...)
+	m.line("counter", "capmon_service_responses_total", "Responses since the agent began.", v.Responses, l)
+	for i, class := range [...]string{"2xx", "3xx", "4xx", "5xx"} {
+		m.line("counter", "capmon_service_responses_by_status_total", "Responses since the agent began by class of their status.", v.Status[i], slices.Concat(l, []string{"status", class}))
+	}
+	m.gauge("capmon_service_errors_ratio", "Share of 5xx among the responses of the last 10 s.", v.Errors, l...)
+	m.gauge("capmon_service_latency_mean_seconds", "Mean response time of the last 10 s.", v.Latency.Mean, l...)
+	for _, q := range []struct {
+		quantile string
+		v        capacity.Num
+	}{{"0.5", v.Latency.P50}, {"0.95", v.Latency.P95}, {"0.99", v.Latency.P99}} {
+		m.gauge("capmon_service_latency_seconds", "Response time of the last 10 s by quantile.", q.v, slices.Concat(l, []string{"quantile", q.quantile})...)
+	}
+	m.gauge("capmon_service_accepts_per_second", "Connections accepted a second.", v.Accepts, l...)
+	m.gauge("capmon_service_queue_connections", "Connections that wait to be accepted.", v.Queue, l...)
+	m.gauge("capmon_service_queue_limit_connections", "Connections that may wait to be accepted.", v.QueueLimit, l...)
+	m.line("counter", "capmon_service_drops_total", "Connections refused by a full queue since the agent began.", v.Drops, l)
+	m.gauge("capmon_service_open_files", "Open files of the service's process that has the fewest left.", v.FilesUsed, l...)
+	m.gauge("capmon_service_open_files_limit", "Files that process may open.", v.Files, l...)
+	m.gauge("capmon_service_connections_limit", "Connections the service is configured for.", v.ConnectionsLimit, l...)
+}
+
+func (m *metrics) finding(host string, f *fleet.Finding) {
+	l := []string{"host", host, "verdict", f.Verdict, "process", f.Owner, "pid", strconv.Itoa(f.PID), "tid", strconv.Itoa(f.TID)}
+	m.gauge("capmon_finding_demand_cores", "Run time and run-queue wait of what is full while its machine is not, mean of 5 s.", capacity.Known(f.Demand), l...)
+	m.gauge("capmon_finding_idle_cores", "Cores idle beside it that it could use.", capacity.Known(f.Idle), l...)
 }

@@ -52,19 +52,35 @@ func scene() fleet.Snapshot {
 }
 
 func one(seq int, at time.Time) *sample.Sample {
+	finding := &sample.Finding{Verdict: sample.Verdict_VERDICT_SINGLE_THREAD, Pid: 7, Tid: 8, Name: "main", Demand: 990, Wait: 5, Idle: 2480, Allowed: 4, Workers: 1}
 	return &sample.Sample{
 		Seq: uint64(seq), TimeMs: at.UnixMilli(),
 		Cpu: &sample.Cpu{
 			Busy: []byte{25, sample.Unknown, 250, 100}, Available: new(float32(4)), Used: new(float32(1.52)),
-			AvailableFrom: sample.Bound_BOUND_CPUSET, Steal: new(uint32(900)),
+			AvailableFrom: sample.Bound_BOUND_CPUSET, Steal: new(uint32(900)), Throttled: new(uint32(800)),
 		},
-		Memory: &sample.Memory{Total: new(uint64(8 << 30)), Used: new(uint64(3 << 30))}, Connections: &sample.Connections{Served: new(uint32(9_600))},
+		Memory: &sample.Memory{Total: new(uint64(8 << 30)), Used: new(uint64(3 << 30))},
+		Connections: &sample.Connections{
+			Served: new(uint32(9_600)), Source: sample.ConnectionSource_CONNECTION_SOURCE_SOCK_DIAG, Drift: new(int32(-2)),
+			TimeWait: new(uint32(210)), PortsUsed: new(uint32(27_000)), PortsLimit: new(uint32(28_232)),
+		},
 		Services: []*sample.Service{
-			{Port: 80, Name: "nginx", Connections: new(uint32(9_000)), Rps: new(float32(1234.5)), Responses: new(uint64(1 << 40)), RpsSource: sample.RpsSource_RPS_SOURCE_NGINX},
+			{
+				Port: 80, Name: "nginx", Connections: new(uint32(9_000)), Rps: new(float32(1234.5)), Responses: new(uint64(1<<40 + 1000*seq)),
+				RpsSource: sample.RpsSource_RPS_SOURCE_NGINX, Status: []uint64{3, 40, 5 + uint64(10*seq)}, Pid: 40,
+				Accepts: new(float32(12.5)), Queue: new(uint32(3)), Drops: new(uint64(17)),
+				Latency: &sample.Latency{MeanUs: 1500, P50Us: 1000, P95Us: 4000, P99Us: 20_000},
+				Limits: &sample.ServiceLimits{
+					Queue: new(uint32(511)), FilesUsed: new(uint32(9_050)), Files: new(uint64(20_000)),
+					Connections: new(uint64(12_000)), ConnectionsFrom: "worker_connections 6000 x 2",
+				},
+			},
 			{Port: 443, RpsNote: "it speaks TLS"},
+			{Port: 3000, Name: "node", Rps: new(float32(1200)), Pid: 7, Behind: 80, Finding: finding},
 		},
-		Threads: []*sample.Thread{{Pid: 7, Tid: 8, Name: "main", Run: 990, Wait: 5}},
-		Self:    &sample.Self{CpuUs: new(uint32(1100)), Rss: new(uint64(12 << 20))},
+		Processes: []*sample.Process{{Pid: 7, Name: "node", Run: 1040, Wait: 12, Threads: 11, Finding: finding}, {Pid: 40, Name: "ng\"inx", Run: 290, Threads: 1}},
+		Threads:   []*sample.Thread{{Pid: 7, Tid: 8, Name: "main", Run: 990, Wait: 5}},
+		Self:      &sample.Self{CpuUs: new(uint32(1100)), Rss: new(uint64(12 << 20))},
 	}
 }
 
@@ -122,21 +138,25 @@ func TestContract(t *testing.T) {
 	keys("pool", pools[0], "name hosts bound headroom room_users room_rps need raw spare run short trend full_in_s warm_up_s formula steps")
 	for _, h := range hosts {
 		keys("host", h, `name addr state reason do age_s clock_skew_s labels cores cores_available cores_used cpu hottest_core hottest_thread
-			rps rps_source connections bound headroom room_users room_rps limits processes flags services memory self`)
+			rps rps_source connections bound headroom room_users room_rps limits processes flags services memory self
+			throttled connections_from connections_drift time_wait ports_used ports_limit`)
 	}
 	up, down := hosts[0].(map[string]any), hosts[2].(map[string]any)
 	keys("thread", up["hottest_thread"], "pid tid name demand")
 	service := up["services"].([]any)[0]
-	keys("service", service, "port name rps rps_source responses_total connections status latency_s flags")
-	keys("status", service.(map[string]any)["status"], "2xx 5xx")
-	keys("latency", service.(map[string]any)["latency_s"], "p50 p95 p99")
+	keys("service", service, "port name rps rps_source responses_total connections status latency_s flags pid behind finding accepts queue queue_limit drops")
+	keys("status", service.(map[string]any)["status"], "2xx 3xx 4xx 5xx")
+	keys("latency", service.(map[string]any)["latency_s"], "mean p50 p95 p99")
+	process := up["processes"].([]any)[0]
+	keys("process", process, "pid name cores_used threads flags")
+	keys("finding", process.(map[string]any)["finding"], "verdict pid tid name demand wait idle_cores allowed_cores workers")
 	keys("limit", up["limits"].([]any)[0], "name used capacity unit from")
 	keys("memory", up["memory"], "used_bytes total_bytes")
 	keys("self", up["self"], "cpu_ms_s rss_bytes")
 	if up["state"] != "up" || len(up["cores"].([]any)) != 4 || up["cores"].([]any)[1] != nil {
 		t.Errorf("host that is up: state %v, cores %v", up["state"], up["cores"])
 	}
-	for k := range strings.FieldsSeq("cores cores_available cores_used cpu hottest_core hottest_thread rps rps_source connections bound headroom room_users room_rps services") {
+	for k := range strings.FieldsSeq("cores cores_available cores_used cpu hottest_core hottest_thread rps rps_source connections bound headroom room_users room_rps services processes throttled connections_from time_wait") {
 		if down[k] != nil {
 			t.Errorf("%s of the host that is down is %v, want null", k, down[k])
 		}
@@ -202,8 +222,14 @@ func TestPromIsValid(t *testing.T) {
 		{value("capmon_host_cpu_ratio", "host", "数据库"), 0.38},
 		{value("capmon_host_connections", "host", `we"ird\`), 9600},
 		{value("capmon_service_requests_per_second", "host", "数据库", "port", "80", "service", "nginx"), 1234.5},
-		{value("capmon_service_responses_total", "host", "数据库", "port", "80", "service", "nginx"), 1 << 40},
+		{value("capmon_service_responses_total", "host", "数据库", "port", "80", "service", "nginx"), 1<<40 + 20_000},
 		{value("capmon_hosts", "state", "down"), 1},
+		{value("capmon_service_responses_by_status_total", "host", "数据库", "port", "80", "service", "nginx", "status", "4xx"), 40},
+		{value("capmon_service_errors_ratio", "host", "数据库", "port", "80", "service", "nginx"), 0.01},
+		{value("capmon_service_latency_seconds", "host", "数据库", "port", "80", "service", "nginx", "quantile", "0.99"), 0.02},
+		{value("capmon_process_cores_used", "host", "数据库", "pid", "40", "process", `ng"inx`), 0.29},
+		{value("capmon_finding_demand_cores", "host", "数据库", "verdict", "single-thread-bound", "process", "node", "pid", "7", "tid", "8"), 0.99},
+		{value("capmon_host_limit_ratio", "host", "数据库", "limit", "thread"), 0.99},
 		{value("capmon_simulated"), 1},
 		{value("capmon_host_up", "host", "web-3"), 0},
 	} {

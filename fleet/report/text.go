@@ -33,6 +33,12 @@ func Text(w io.Writer, s fleet.Snapshot) error {
 			}
 		}
 	}
+	for i := range s.Hosts {
+		h := &s.Hosts[i]
+		for k := range h.Findings {
+			fmt.Fprintf(&b, "\n%s: %s", h.Name, h.Findings[k].Say())
+		}
+	}
 	for _, n := range s.Notes {
 		fmt.Fprintf(&b, "\nnote: %s", n)
 	}
