@@ -17,8 +17,10 @@ type feed struct {
 
 	mu       sync.Mutex
 	ask      fleet.Ask
+	joined   bool            // any host has
 	pending  map[string]bool // hosts that have neither answered nor failed
 	answered map[string]bool // hosts with a sample
+	newest   map[string]lack // what the newest sample of a host is without
 
 	changed chan struct{} // cap 1: something arrived
 	asked   chan struct{} // cap 1: another moment, span or host is wanted
@@ -31,6 +33,7 @@ func newFeed(policy fleet.Policy) *feed {
 		fleet:    fleet.New(fleet.Config{Policy: policy}),
 		pending:  map[string]bool{},
 		answered: map[string]bool{},
+		newest:   map[string]lack{},
 		changed:  make(chan struct{}, 1),
 		asked:    make(chan struct{}, 1),
 	}
@@ -45,7 +48,7 @@ func wake(c chan struct{}) {
 
 func (f *feed) Join(host, addr string) {
 	f.mu.Lock()
-	f.pending[host] = true
+	f.joined, f.pending[host] = true, true
 	f.mu.Unlock()
 	f.fleet.Join(host, addr, time.Now())
 	wake(f.changed)
@@ -55,6 +58,7 @@ func (f *feed) Leave(host string) {
 	f.mu.Lock()
 	delete(f.pending, host)
 	delete(f.answered, host)
+	delete(f.newest, host)
 	f.mu.Unlock()
 	f.fleet.Leave(host, time.Now())
 	wake(f.changed)
@@ -64,14 +68,48 @@ func (f *feed) Machine(host string, m *sample.Machine) { f.fleet.Machine(host, m
 
 func (f *feed) Samples(host string, epoch uint64, s []*sample.Sample) {
 	f.fleet.Samples(host, epoch, s, time.Now())
-	// The first sample of an agent has no rates yet: a reading needs two.
-	if len(s) > 0 && s[len(s)-1].GetSeq() > 1 {
+	if len(s) > 0 {
 		f.mu.Lock()
-		delete(f.pending, host)
-		f.answered[host] = true
+		f.arrived(host, epoch, s[len(s)-1])
 		f.mu.Unlock()
 	}
 	wake(f.changed)
+}
+
+// lack is what a sample is without although its agent will know it soon.
+type lack struct {
+	epoch, seq uint64
+	findings   bool // a process is watched that may be found full
+	rates      bool // a service has a source of requests and no rate yet
+}
+
+// arrived notes the last sample of a batch.
+func (f *feed) arrived(host string, epoch uint64, s *sample.Sample) {
+	// The first sample of an agent has no rates yet: a reading needs two.
+	if s.GetSeq() > 1 {
+		delete(f.pending, host)
+		f.answered[host] = true
+	}
+	if last := f.newest[host]; last.epoch == epoch && last.seq > s.GetSeq() {
+		return // of the minutes before
+	}
+	l := lack{epoch: epoch, seq: s.GetSeq(), findings: s.GetFindingsPending()}
+	for _, v := range s.GetServices() {
+		l.rates = l.rates || v.GetRpsSource() != sample.RpsSource_RPS_SOURCE_UNSPECIFIED && v.Rps == nil
+	}
+	f.newest[host] = l
+}
+
+// without says whether the newest sample of any host lacks something.
+func (f *feed) without(what func(lack) bool) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, l := range f.newest {
+		if what(l) {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *feed) Points(host string, epoch uint64, p []*sample.Point) {
@@ -90,6 +128,7 @@ func (f *feed) Link(host string, l agents.Link) {
 	if !l.Up && !l.Pending {
 		f.mu.Lock()
 		delete(f.pending, host)
+		delete(f.newest, host)
 		f.mu.Unlock()
 	}
 	f.fleet.Link(host, l.Up, l.Refused, l.Reason, l.Do, time.Now())
@@ -110,12 +149,12 @@ func (f *feed) asking() fleet.Ask {
 	return f.ask
 }
 
-// settled reports whether every host has answered or failed, and whether any
-// has answered.
+// settled reports whether there are hosts and every one has answered or failed,
+// and whether any has answered.
 func (f *feed) settled() (all, any bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.pending) == 0, len(f.answered) > 0
+	return f.joined && len(f.pending) == 0, len(f.answered) > 0
 }
 
 // Pace of the screen: with data once an interval, faster for the first moments

@@ -32,7 +32,8 @@ func newSnapshot() *cobra.Command {
 		Short: "Print one reading of the fleet and exit",
 		Long: "Prints one reading of the fleet, or of this machine, and exits: 0 if any host answered,\n" +
 			"1 if none did, 2 for wrong use. What is not known is null in JSON, ? in text and\n" +
-			"absent in Prometheus text.",
+			"absent in Prometheus text. It takes up to 9 s longer where an agent has just begun\n" +
+			"to watch a process that may be full, or a counter of requests.",
 		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := settle(cmd); err != nil {
@@ -65,9 +66,17 @@ func newSnapshot() *cobra.Command {
 	return cmd
 }
 
-// grace is how long a snapshot waits after the last host's first answer for the
-// seconds before it, which follow at once.
-const grace = 150 * time.Millisecond
+const (
+	// grace is how long a snapshot waits after the last host's first answer for
+	// the seconds before it, which follow at once.
+	grace = 150 * time.Millisecond
+	// findingTime is how long it waits for an agent that watches a process which
+	// may be full: that takes the agent five seconds, and its first one.
+	findingTime = 8 * time.Second
+	// rateTime is how long it waits for the rate of a service whose counter was
+	// read once.
+	rateTime = time.Second
+)
 
 // read takes one snapshot, waiting at most wait. What went wrong with single
 // hosts is said on stderr.
@@ -105,27 +114,33 @@ func (f *viewFlags) read(cmd *cobra.Command, wait time.Duration) (fleet.Snapshot
 	return s, nil
 }
 
-// await returns when every host has answered or failed, or after wait.
+// await returns when every host has answered or failed, or after wait; and then
+// when those that answered have said what they were about to, or will not in
+// the time that takes.
 func (f *feed) await(ctx context.Context, wait time.Duration) {
-	end := time.NewTimer(wait)
+	end := time.Now().Add(wait)
+	if f.hold(ctx, wait, func() bool { all, _ := f.settled(); return all }) {
+		f.hold(ctx, min(grace, time.Until(end)), func() bool { return false })
+	}
+	f.hold(ctx, findingTime, func() bool { return !f.without(func(l lack) bool { return l.findings }) })
+	f.hold(ctx, rateTime, func() bool { return !f.without(func(l lack) bool { return l.rates }) })
+}
+
+// hold waits until ready, asked again whenever something arrived, and tells
+// whether that came within most.
+func (f *feed) hold(ctx context.Context, most time.Duration, ready func() bool) bool {
+	end := time.NewTimer(most)
 	defer end.Stop()
-	for {
+	for !ready() {
 		select {
 		case <-ctx.Done():
-			return
+			return false
 		case <-end.C:
-			return
+			return ready()
 		case <-f.changed:
 		}
-		if all, _ := f.settled(); all {
-			break
-		}
 	}
-	select {
-	case <-ctx.Done():
-	case <-end.C:
-	case <-time.After(grace):
-	}
+	return true
 }
 
 // complain says on w what is wrong with single hosts, a line each.
