@@ -114,8 +114,8 @@ func TestSamplesAreReal(t *testing.T) {
 			if err != nil {
 				t.Fatalf("host %d: %v", host, err)
 			}
-			if len(b) > 400 {
-				t.Fatalf("host %d: %d bytes", host, len(b))
+			if n := len(b) - size(got.GetProcesses()...) - extras(got); n > 400 || len(b) > 700 {
+				t.Fatalf("host %d: %d bytes, %d without processes, findings, limits and latency", host, len(b), n)
 			}
 			served := uint32(0)
 			for i, v := range got.GetServices() {
@@ -138,6 +138,32 @@ func TestSamplesAreReal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// size is what messages take in the sample they are in.
+func size[M proto.Message](list ...M) int {
+	n := 0
+	for _, m := range list {
+		n += proto.Size(m) + 2
+	}
+	return n
+}
+
+// extras is what a sample has besides what every one has.
+func extras(s *sample.Sample) int {
+	n := 0
+	for _, v := range s.GetServices() {
+		if v.GetFinding() != nil {
+			n += size(v.GetFinding())
+		}
+		if v.GetLatency() != nil {
+			n += size(v.GetLatency())
+		}
+		if v.GetLimits() != nil {
+			n += size(v.GetLimits())
+		}
+	}
+	return n
 }
 
 // The fleet looks like life: fewer users at night, a warm host, one with a hot
@@ -229,12 +255,13 @@ func TestScenes(t *testing.T) {
 		Up, Stale, Down, Unseen   int
 		Simulated, Steal, Threads bool
 		Policy                    bool
+		Bound, Erring             string // hosts with a full thread, with errors
 	}
 	want := map[string]seen{
-		"calm":    {fleet.OK, 9, 0, 0, 0, true, true, true, true},
-		"busy":    {fleet.Act, 9, 0, 0, 0, true, true, true, true},
-		"partial": {fleet.Soon, 6, 1, 1, 1, true, true, true, true},
-		"dark":    {fleet.Unknown, 0, 0, 8, 1, true, false, false, true},
+		"calm":    {fleet.OK, 9, 0, 0, 0, true, true, true, true, "ws-4", "ws-6"},
+		"busy":    {fleet.Act, 9, 0, 0, 0, true, true, true, true, "ws-4", "ws-6"},
+		"partial": {fleet.Soon, 6, 1, 1, 1, true, true, true, true, "ws-4", ""},
+		"dark":    {fleet.Unknown, 0, 0, 8, 1, true, false, false, true, "", ""},
 	}
 	for name, scene := range scenes() {
 		s, err := scene.Snapshot(fleet.Ask{Span: 3 * time.Hour, Buckets: 90}, at)
@@ -242,8 +269,20 @@ func TestScenes(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := s.Totals
-		got := seen{s.Pools[0].Verdict.Level, n.Up, n.Stale, n.Down, n.Unseen, s.Simulated, false, n.HottestThread.Known, s.Policy == scene.Policy}
+		got := seen{s.Pools[0].Verdict.Level, n.Up, n.Stale, n.Down, n.Unseen, s.Simulated, false, n.HottestThread.Known, s.Policy == scene.Policy, "", ""}
 		for _, h := range s.Hosts {
+			if slices.Contains(h.Flags, fleet.SingleThread) {
+				got.Bound += h.Name
+				if f := h.Findings[0]; f.Owner != "ws" || f.Port != 8080 || h.Processes[0].Flags[0] != fleet.SingleThread || h.Services[2].Flags[0] != fleet.SingleThread {
+					t.Errorf("%s: %+v", h.Name, h)
+				}
+			}
+			if len(h.Services) > 0 && h.Services[0].Errors.V > 0.01 {
+				got.Erring += h.Name
+			}
+			if h.State == fleet.Up && (!h.Services[0].ConnectionsLimit.OK || len(h.Processes) != 4 || !h.Services[1].Latency.P99.OK || !h.Services[1].Status[0].OK) {
+				t.Errorf("%s: %s: services %+v", name, h.Name, h.Services)
+			}
 			got.Steal = got.Steal || slices.Contains(h.Flags, "steal")
 			if slices.Contains(h.Flags, "clock-skew") {
 				t.Errorf("%s: the clock of %s is wrong", name, h.Name)

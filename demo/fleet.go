@@ -47,7 +47,8 @@ type profile struct {
 	phase  [2]float64 // of the two slow waves
 	period [2]float64
 	steal  bool
-	thread bool // one hot thread
+	thread bool   // one hot thread
+	errors uint64 // responses with status 5xx, of a thousand
 }
 
 // NewFleet makes a simulated fleet. The error says which number is out of its
@@ -73,16 +74,18 @@ func NewFleet(c FleetConfig) (*Fleet, error) {
 
 func newProfile(c FleetConfig, i int) profile {
 	key := mix(c.Seed ^ mix(uint64(i)+1))
-	p := profile{name: "ws-" + strconv.Itoa(i+1), key: key, warm: 0.94 + 0.12*unit(key, 1), spread: make([]uint8, c.Cores)}
+	p := profile{name: "ws-" + strconv.Itoa(i+1), key: key, errors: 1, warm: 0.94 + 0.12*unit(key, 1), spread: make([]uint8, c.Cores)}
 	p.users = c.Load * PerServer * (0.985 + 0.03*unit(key, 2))
 	role := "ws"
-	// Of each nine hosts one runs warm, one has a neighbour that steals and one
-	// does all its work on one thread.
+	// Of each nine hosts one runs warm, one has a neighbour that steals, one
+	// answers with errors and one does all its work on one thread.
 	switch i % 9 {
 	case 3:
 		p.thread = true
 	case 4:
 		p.warm *= 1.3
+	case 5:
+		p.errors = 25
 	case 6:
 		p.steal = true
 	case 8:

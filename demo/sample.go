@@ -24,6 +24,15 @@ type block struct {
 	list     [3]*sample.Service
 	times    [6]uint32
 
+	processes [4]sample.Process
+	procs     [4]*sample.Process
+	finding   sample.Finding
+	latency   [2]sample.Latency
+	status    [2][sample.StatusClasses]uint64
+	accepts   float32
+	timeWait  uint32
+	queue     [3]uint32
+
 	user, system, irq, iowait, steal uint32
 	available, used                  float32
 	load                             [3]float32
@@ -55,19 +64,19 @@ func (p *profile) sample(at time.Time, busy []byte) *sample.Sample {
 	b.sample.Cpu, b.sample.Memory, b.sample.Connections, b.sample.Self = &b.cpu, &b.memory, &b.conns, &b.self
 	p.fillCPU(b, busy, float64(users), noise, t)
 	p.fillServices(b, users, t)
+	p.fillProcesses(b, noise)
 
 	b.total = uint64(len(busy)) * 2 << 30
 	b.memUsed = b.total/5 + min(uint64(users)*120_000, b.total/2)
 	b.memory.Total, b.memory.Used = &b.total, &b.memUsed
 	b.established, b.served = users+uint32(noise>>20%40), users
-	b.conns.Established, b.conns.Served = &b.established, &b.served
+	b.timeWait = users / 40
+	b.conns.Established, b.conns.Served, b.conns.TimeWait = &b.established, &b.served, &b.timeWait
+	b.conns.Source = sample.ConnectionSource_CONNECTION_SOURCE_EBPF
 	b.cpuUs, b.rss = 700+uint32(noise>>30%200), 12<<20+noise>>40%(1<<18)
 	b.self.CpuUs, b.self.Rss = &b.cpuUs, &b.rss
 	b.times = [6]uint32{60 + uint32(noise>>50%20), 12, 130, 90, 300, 15}
 	b.sample.CollectorUs = b.times[:]
-	if p.thread {
-		b.sample.Threads = p.threads(noise)
-	}
 	return &b.sample
 }
 
@@ -111,38 +120,6 @@ func (p *profile) fillCPU(b *block, busy []byte, users float64, noise uint64, t 
 	c.Busy, c.User, c.System, c.Irq, c.Iowait, c.Steal = busy, &b.user, &b.system, &b.irq, &b.iowait, &b.steal
 	c.Available, c.AvailableFrom, c.Used = &b.available, sample.Bound_BOUND_ONLINE, &b.used
 	c.Load1, c.Load5, c.Load15 = &b.load[0], &b.load[1], &b.load[2]
-}
-
-// fillServices makes three services: two that count their requests and a
-// websocket server that does not, and has nearly all the connections.
-func (p *profile) fillServices(b *block, users uint32, t int64) {
-	b.svcConns = [3]uint32{users / 50, users / 100, users - users/50 - users/100}
-	for i := range b.services {
-		s := &b.services[i]
-		s.Connections = &b.svcConns[i]
-		b.list[i] = s
-	}
-	for i, perUser := range [2]float64{nginxPerUser, nodePerUser} {
-		b.responses[i] = p.responses(t, uint64(i), perUser)
-		b.rps[i] = float32(b.responses[i] - p.responses(t-1, uint64(i), perUser))
-		b.services[i].Rps, b.services[i].Responses = &b.rps[i], &b.responses[i]
-	}
-	nginx, node, ws := &b.services[0], &b.services[1], &b.services[2]
-	nginx.Port, nginx.Name, nginx.RpsSource = 80, "nginx", sample.RpsSource_RPS_SOURCE_NGINX
-	node.Port, node.Name, node.RpsSource = 3000, "node", sample.RpsSource_RPS_SOURCE_PROMETHEUS
-	ws.Port, ws.Name, ws.RpsNote = 8080, "ws", "connections but no requests: it speaks websocket"
-	b.sample.Services = b.list[:]
-}
-
-// threads are those of a host on which one thread does the work.
-func (p *profile) threads(noise uint64) []*sample.Thread {
-	pid := uint32(2000 + p.key%1000)
-	list := []*sample.Thread{
-		{Pid: pid, Tid: pid, Name: "node", Run: 985 + uint32(noise>>4%8), Wait: uint32(noise >> 8 % 7)},
-		{Pid: pid, Tid: pid + 7, Name: "libuv-worker", Run: 30 + uint32(noise>>12%20)},
-		{Pid: pid - 400, Tid: pid - 400, Name: "nginx", Run: 20 + uint32(noise>>16%9)},
-	}
-	return list
 }
 
 // Past is the last n seconds of a host up to a moment, oldest first, without
