@@ -91,20 +91,39 @@ func (f *Finding) thread() string {
 }
 
 // Say is the finding in one sentence: the evidence, and what helps.
-func (f *Finding) Say() string {
-	const helps = "more workers help, a bigger machine does not"
+func (f *Finding) Say() string { return f.Evidence() + "; " + f.Helps() }
+
+// Evidence says in words what was seen.
+func (f *Finding) Evidence() string {
 	idle := " while " + capacity.Decimal(f.Idle, 1) + " cores idle"
 	demand := capacity.Decimal(f.Demand, 2)
 	switch f.Verdict {
 	case SingleThread:
-		return fmt.Sprintf("%s is single-thread bound: %s needs %s of one core%s; %s", f.Who(), f.thread(), demand, idle, helps)
+		return fmt.Sprintf("%s is single-thread bound: %s needs %s of one core%s", f.Who(), f.thread(), demand, idle)
 	case AboutOneCore:
-		return fmt.Sprintf("%s uses about one core and no more (%s)%s: one thread at a time, or a lock, is the limit (likely); %s", f.Who(), demand, idle, helps)
+		return fmt.Sprintf("%s uses about one core and no more (%s)%s: one thread at a time, or a lock, is the limit (likely)", f.Who(), demand, idle)
 	case WorkersFull:
-		return fmt.Sprintf("%s: %d of %d workers are full, each needs %s of a core or more%s; %s", f.Who(), f.Workers, f.Workers, demand, idle, helps)
+		return fmt.Sprintf("%s: %d of %d workers are full, each needs %s of a core or more%s", f.Who(), f.Workers, f.Workers, demand, idle)
 	}
-	return fmt.Sprintf("%s waits for a core (%s of %s%s): it is pinned or limited; look at its CPU affinity and quota",
-		f.Who(), capacity.Decimal(f.Wait, 2), demand, idle)
+	return fmt.Sprintf("%s waits for a core (%s of %s%s): it is pinned or limited", f.Who(), capacity.Decimal(f.Wait, 2), demand, idle)
+}
+
+// Helps says what to do about it.
+func (f *Finding) Helps() string {
+	if f.Verdict == Pinned {
+		return "look at its CPU affinity and quota"
+	}
+	return "more workers help, a bigger machine does not"
+}
+
+// Brief is the evidence in few words.
+func (f *Finding) Brief() string {
+	l := f.limit()
+	what := map[string]string{SingleThread: "one thread", AboutOneCore: "about one core,", WorkersFull: "all workers,"}[f.Verdict]
+	if what == "" {
+		return f.Who() + ": pinned or limited"
+	}
+	return fmt.Sprintf("%s: %s %s of %s %s", f.Who(), what, capacity.Decimal(l.Used, 2), capacity.Amount(l.Capacity), l.Unit)
 }
 
 // limit is the finding as a limit: threads that are used and that there are. A

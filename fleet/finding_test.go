@@ -108,7 +108,7 @@ func TestFindings(t *testing.T) {
 			[]string{"pinned"},
 			"thread",
 			capacity.Limit{Name: "thread", Used: 1, Capacity: 1, Unit: "core", From: "pinned or limited: loop 9"},
-			-0.25, 0, 1, "cpu", 1, "loop 9 waits for a core while others idle: pinned or limited", fleet.OK, true, false,
+			-0.25, 0, 1, "cpu", 1, "loop 9: pinned or limited, waits for a core while others idle", fleet.OK, true, false,
 		}},
 		"a full machine": {7.7, func(s *sample.Sample) {
 			s.Services[0].Finding = say(single, 4711, 1000, 800)

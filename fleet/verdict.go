@@ -197,21 +197,17 @@ func (s *situation) boundWords() [3]string {
 	}
 	h := s.bound[0]
 	f := &h.Findings[0]
-	l := f.limit()
-	who := f.Who()
+	short, more := f.Brief(), ""
 	if s.all > 1 {
-		who = h.Name + " " + who
+		short = h.Name + " " + short
 	}
 	if f.Verdict == Pinned {
-		return [3]string{who + " waits for a core while others idle: pinned or limited", who + ": pinned or limited", "pinned"}
+		return [3]string{short + ", waits for a core while others idle", short, "pinned"}
 	}
-	what := map[string]string{SingleThread: "one thread", AboutOneCore: "about one core,", WorkersFull: "all workers,"}[f.Verdict]
-	short := fmt.Sprintf("%s: %s %s of %s %s", who, what, capacity.Decimal(l.Used, 2), capacity.Amount(l.Capacity), l.Unit)
-	more := ""
 	if times, until := h.MoreWorkers(); times.OK {
 		more = fmt.Sprintf("; more workers: about ×%s until %s", capacity.Decimal(times.V, 1), until)
 	}
-	return [3]string{short + "; vertical scaling: no gain" + more, short + more, "thread " + capacity.Percent(l.Ratio())}
+	return [3]string{short + "; vertical scaling: no gain" + more, short + more, "thread " + capacity.Percent(f.limit().Ratio())}
 }
 
 // atLeast marks a room that is the lower bound that the CPU allows.

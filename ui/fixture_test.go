@@ -24,6 +24,7 @@ type fixture struct {
 	names        []string
 	unknown      bool // every host is up and nothing is known of it
 	noRPS        bool
+	told         bool // processes, and all of its services; the second host is thread-bound
 }
 
 var night = time.Date(2026, 11, 23, 3, 12, 7, 0, time.UTC)
@@ -107,8 +108,11 @@ func (x fixture) host(i int) fleet.Host {
 	if fromEnd < x.down+x.stale {
 		h.State, h.Reason, h.Age = fleet.Stale, "no sample for 5 s", capacity.Known(5)
 	}
+	if x.told {
+		x.tell(&h, i)
+	}
 	if i < x.full {
-		h.Flags = []string{"full"}
+		h.Flags = append([]string{"full"}, h.Flags...)
 	}
 	return h
 }
@@ -162,6 +166,37 @@ func (x fixture) measure(h *fleet.Host, i int) {
 		h.Past.RPS = append(h.Past.RPS, v*4000)
 		h.Past.Connections = append(h.Past.Connections, v*9000)
 	}
+}
+
+// tell adds what an agent with every right tells besides.
+func (x fixture) tell(h *fleet.Host, i int) {
+	n := capacity.Known
+	h.ConnectionsFrom, h.ConnectionsDrift, h.TimeWait = "ebpf", n(-2), n(210)
+	web := &h.Services[0]
+	web.Status, web.Errors = [4]capacity.Num{n(9e6), n(4e4), n(1e4), n(3e3)}, n(0.0034)
+	web.Latency = fleet.Latency{Mean: n(0.0018), P50: n(0.0009), P95: n(0.004), P99: n(0.032)}
+	web.Accepts, web.Queue, web.QueueLimit, web.Drops = n(142), n(0), n(511), n(0)
+	web.FilesUsed, web.Files, web.ConnectionsLimit, web.ConnectionsFrom = n(9702), n(20_000), n(12_288), "worker_connections 6144 x 2"
+	h.Services = append(h.Services, fleet.Service{
+		Port: 8080, Name: "node", PID: 2211, RPS: n(2460), RPSSource: "ebpf", Errors: n(0), Behind: 80, Connections: n(64), Queue: n(3), QueueLimit: n(4096),
+	})
+	h.Processes = []fleet.Process{
+		{PID: 2211, Name: "node", CoresUsed: 0.62, Waiting: 0.01, Threads: n(11), Demands: []float64{0.58, 0.03}},
+		{PID: 1801, Name: x.name(i), CoresUsed: 0.29, Threads: n(1), Demands: []float64{0.29}},
+		{PID: 4_190_334, Name: "redis-server", CoresUsed: 0.05, Threads: n(4)},
+	}
+	h.Limits = append(h.Limits, capacity.Limit{Name: "files", Used: 9702, Capacity: 20_000, Unit: "files", From: "RLIMIT_NOFILE of nginx :80"})
+	if i != 1 {
+		return
+	}
+	f := fleet.Finding{
+		Verdict: fleet.SingleThread, Owner: "node", Port: 8080, PID: 2211, TID: 2211, Thread: "node", Demand: 0.99, Wait: 0.02, Idle: 3.9, Allowed: 8, Workers: 1,
+	}
+	h.Findings, h.Flags = []fleet.Finding{f}, []string{fleet.SingleThread}
+	h.Services[2].Finding, h.Processes[0].Finding = &f, &f
+	h.Processes[0].CoresUsed, h.Processes[0].Demands = 1.04, []float64{0.99, 0.03, 0.01}
+	h.Limits = append([]capacity.Limit{{Name: "thread", Used: 0.99, Capacity: 1, Unit: "core", From: "one thread: node 2211"}}, h.Limits...)
+	h.Bound, h.RoomUsers = "thread", capacity.Known(89)
 }
 
 func (x fixture) pool(t *fleet.Totals) fleet.Pool {
@@ -227,6 +262,7 @@ func scenes() map[string]Frame {
 		"128 cores": fixture{hosts: 2, cores: 128, level: fleet.OK}.frame(),
 		"128 alone": fixture{hosts: 1, cores: 128, level: fleet.OK, noRPS: true}.frame(),
 		"hostile":   hostile.frame(),
+		"told":      fixture{hosts: 3, cores: 8, level: fleet.Soon, limited: true, told: true, full: 1, names: []string{"ws-1", "数据库", long}}.frame(),
 		"odd":       odd,
 	}
 }

@@ -88,7 +88,13 @@ func factsOf(h *fleet.Host) []fact {
 	if c != nil && c.GetAvailableFrom() > 1 {
 		facts = append(facts, fact{name: "cores", text: coreTotal(h.Available) + " allowed by " + strings.ToLower(strings.TrimPrefix(c.GetAvailableFrom().String(), "BOUND_"))})
 	}
+	if h.Throttled.OK {
+		facts = append(facts, fact{name: "quota", text: "held back in " + tenths(h.Throttled) + "% of its periods"})
+	}
 	facts = append(facts, fact{name: "rps", text: rpsText(h)})
+	if s := connectionsText(h); s != "" {
+		facts = append(facts, fact{name: "conns", text: s})
+	}
 	if h.Thread.Known {
 		facts = append(facts, fact{name: "thread", text: h.Thread.Name + "/" + strconv.Itoa(h.Thread.PID) + "  " + coreCount(num(h.Thread.Demand)) + " core"})
 	}
@@ -138,6 +144,25 @@ func rpsText(h *fleet.Host) string {
 		return count(h.RPS, 9)
 	}
 	return count(h.RPS, 9) + " from " + h.RPSSource
+}
+
+// connectionsText is how connections are counted, and those that are over.
+func connectionsText(h *fleet.Host) string {
+	var parts []string
+	if h.ConnectionsFrom != "" {
+		s := "from " + h.ConnectionsFrom
+		if h.ConnectionsDrift.OK {
+			s += ", drift " + grouped(h.ConnectionsDrift.V)
+		}
+		parts = append(parts, s)
+	}
+	if h.TimeWait.OK {
+		parts = append(parts, grouped(h.TimeWait.V)+" in time-wait")
+	}
+	if h.PortsUsed.OK && h.PortsLimit.OK {
+		parts = append(parts, "ports "+grouped(h.PortsUsed.V)+" of "+grouped(h.PortsLimit.V))
+	}
+	return strings.Join(parts, "   ")
 }
 
 // factLines is how many lines the facts take one after another.
@@ -200,28 +225,49 @@ func drawLimits(a area, h *fleet.Host, titled bool) {
 	if len(h.Limits) == 0 {
 		a.text(1, y, unknown, "? none known")
 	}
+	bar := limitBar(h.Limits, a.w)
 	for _, l := range h.Limits {
 		s := share(l)
 		st := sign{}
-		if s >= 0.95 {
+		switch {
+		case s >= 0.95 && l.Name == "thread": // its machine is not full
+			st = signOfFlag(fleet.SingleThread, h)
+		case s >= 0.95:
 			st = fullSign(s)
 		}
 		a.text(0, y, st.role.style(), st.text)
 		x := max(a.text(3, y, normal, cutMiddle(l.Name, 10)), 12)
-		bar := min(20, max(0, a.w-56))
-		if bar >= 6 {
+		if bar > 0 {
 			a.gauge(x, y, bar, s, busyStyle(s))
 			x += bar + 1
 		}
 		a.right(x+4, y, normal, percent(num(s))+"%")
-		amount := limitText(l.Used) + " of " + limitText(l.Capacity)
-		x = a.text(x+6, y, normal, first(a.w-x-6, amount+" "+l.Unit, amount))
-		if room := a.w - x - 2; cells(l.From) <= room {
-			a.text(x+2, y, dim, l.From)
+		amount := amountText(l) + " " + l.Unit
+		if x+6+cells(amount)+2+cells(l.From) > a.w && !strings.HasPrefix(l.Unit, "core") { // its name says as much
+			amount = amountText(l)
+		}
+		x = a.text(x+6, y, normal, first(a.w-x-6, amount, amountText(l)))
+		if room := a.w - x - 2; room >= 12 || cells(l.From) <= room {
+			a.text(x+2, y, dim, cut(l.From, room))
 		}
 		y++
 	}
 }
+
+// limitBar is how wide the bars are: what is left beside where the limits come
+// from, or nothing.
+func limitBar(limits []limit, width int) int {
+	most := 0
+	for _, l := range limits {
+		most = max(most, 12+6+cells(amountText(l)+" "+l.Unit)+2+cells(l.From))
+	}
+	if bar := min(20, width-most-1); bar >= 6 {
+		return bar
+	}
+	return 0
+}
+
+func amountText(l limit) string { return limitText(l.Used) + " of " + limitText(l.Capacity) }
 
 // limitText is a number of a limit whose size may be anything.
 func limitText(v float64) string {

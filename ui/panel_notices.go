@@ -33,6 +33,8 @@ func notices(f *Frame, p *plan, width, most int, scrolls bool) []notice {
 			}
 		case s.rank >= 4 && scrolls:
 			all = append(all, notice{s, h.Name, fullText(h)})
+		case len(h.Findings) > 0:
+			all = append(all, notice{signOfFlag(h.Findings[0].Verdict, h), h.Name, h.Findings[0].Brief() + arrow + helpText(h, p.left-8)})
 		}
 	}
 	slices.SortStableFunc(all, func(a, b notice) int { return cmp.Compare(b.sign.rank, a.sign.rank) })
@@ -74,11 +76,23 @@ func (n notice) head() int {
 }
 
 func fullText(h *fleet.Host) string {
-	if len(h.Limits) == 0 {
+	l := fullLimit(h)
+	if l == nil {
 		return "full"
 	}
-	l := h.Limits[0]
-	return strings.TrimSpace(l.Name + " " + percent(num(share(l))) + "% of " + limitText(l.Capacity) + " " + l.Unit)
+	return strings.TrimSpace(l.Name + " " + percent(num(share(*l))) + "% of " + limitText(l.Capacity) + " " + l.Unit)
+}
+
+// helpText is what to do about the fullest finding of a host, with how far that
+// would carry as an estimate, in width cells.
+func helpText(h *fleet.Host, width int) string {
+	f := &h.Findings[0]
+	times, until := h.MoreWorkers()
+	if f.Verdict == fleet.Pinned || !times.OK {
+		return f.Helps()
+	}
+	far := ": about ×" + strconv.FormatFloat(times.V, 'f', 1, 64) + " until " + until
+	return first(width, f.Helps()+far, "more workers help"+far)
 }
 
 func drawNotices(a area, all []notice) {

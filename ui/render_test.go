@@ -162,6 +162,7 @@ func TestGolden(t *testing.T) {
 	nine := fixture{hosts: 9, cores: 8, level: fleet.Act, limited: true, full: 3, stale: 1, down: 1}
 	alone := fixture{hosts: 1, cores: 2, level: fleet.OK}
 	many := fixture{hosts: 200, cores: 64, level: fleet.Soon, limited: true, down: 1, stale: 2, full: 1}
+	told := fixture{hosts: 9, cores: 8, level: fleet.OK, limited: true, told: true}.frame()
 	back := nine.frame()
 	back.Live, back.At = false, back.Time.Add(-7*time.Minute-57*time.Second)
 	for name, c := range map[string]struct {
@@ -191,6 +192,12 @@ func TestGolden(t *testing.T) {
 		"host-120x40":       {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40},
 		"host-down-80x24":   {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-9"}, w: 80, h: 24},
 		"host-128-200x50":   {f: scenes()["128 cores"], v: View{Screen: HostScreen, Host: "ws-1"}, w: 200, h: 50},
+		"told-80x24":        {f: told, w: 80, h: 24},
+		"told-120x40":       {f: told, w: 120, h: 40},
+		"host-told-80x24":   {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 80, h: 24},
+		"host-told-120x40":  {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40},
+		"host-told-200x50":  {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 200, h: 50},
+		"host-told-60x15":   {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 60, h: 15},
 		"help-80x24":        {f: three.frame(), v: View{Screen: HelpScreen}, w: 80, h: 24},
 		"help-120x40":       {f: three.frame(), v: View{Screen: HelpScreen}, w: 120, h: 40},
 		"host-ascii-120x40": {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40, ascii: true},
@@ -286,6 +293,14 @@ func FuzzRender(f *testing.F) {
 		frame.Notes = []string{other}
 		frame.Hosts[0].Reason, frame.Hosts[0].Bound, frame.Hosts[0].Flags = other, name, []string{name}
 		frame.Hosts[0].RPS = capacity.Num{V: float64(w) * 1e7, OK: true}
+		hot := fleet.Finding{
+			Verdict: []string{fleet.SingleThread, fleet.AboutOneCore, fleet.WorkersFull, fleet.Pinned, name}[screen%5],
+			Owner:   name, Thread: other, PID: w, TID: h, Demand: float64(w), Idle: float64(h), Workers: w * h,
+		}
+		frame.Hosts[0].Findings = []fleet.Finding{hot}
+		frame.Hosts[0].Processes = []fleet.Process{{PID: w, Name: name, CoresUsed: float64(h), Threads: capacity.Known(float64(w)), Demands: make([]float64, int(bits)), Finding: &hot}, {Name: other}}
+		frame.Hosts[0].Services = []fleet.Service{{Port: w, Name: other, RPSNote: name, Behind: h, Finding: &hot, Errors: capacity.Known(float64(w)), Latency: fleet.Latency{P99: capacity.Known(float64(h))}}}
+		frame.Hosts[0].ConnectionsFrom = other
 		v := View{Screen: Screen(screen % 3), Host: name, Filter: other, Typing: ascii, Caret: h, Source: other, Warning: name, Note: name}
 		fits(t, Render(frame, v, w, h, theme(t, "dark", int(bits)%25, ascii)), max(w, 0), max(h, 0))
 	})

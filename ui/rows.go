@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"capmon/capacity"
@@ -53,34 +54,61 @@ func signOf(h *fleet.Host) sign {
 	}
 	worst := sign{}
 	for _, f := range h.Flags {
-		if s := signOfFlag(f, h.Bound); s.rank > worst.rank {
+		if s := signOfFlag(f, h); s.rank > worst.rank {
 			worst = s
 		}
 	}
 	return worst
 }
 
-func signOfFlag(flag, bound string) sign {
+func signOfFlag(flag string, h *fleet.Host) sign {
 	soon := func(word string) sign { return sign{"!", word, roleSoon, 2} }
 	switch flag {
 	case "":
 		return sign{}
 	case "full":
-		return sign{"!!", first(4, bound, strings.TrimSuffix(bound, "s"), cutMiddle(bound, 4)), roleAct, 4}
+		bound := h.Bound
+		if l := fullLimit(h); l != nil {
+			bound = l.Name
+		}
+		return sign{"!!", first(5, bound, strings.TrimSuffix(bound, "s"), cutMiddle(bound, 5)), roleAct, 4}
 	case "stale":
 		return sign{"?", "stale", roleUnknown, 3}
-	case "single-thread-bound":
+	case fleet.SingleThread:
 		return soon("1T")
-	case "about-one-core":
-		return soon("~1T")
-	case "workers-full":
-		return soon("work")
+	case fleet.AboutOneCore:
+		return soon("1C")
+	case fleet.WorkersFull:
+		return soon(workersWord(h))
+	case fleet.Pinned:
+		return soon("PIN")
 	case "throttled":
-		return soon("thr")
+		return soon("THR")
 	case "clock-skew":
 		return soon("skew")
 	}
 	return soon(flag)
+}
+
+// workersWord is how many of how many workers are full.
+func workersWord(h *fleet.Host) string {
+	for i := range h.Findings {
+		if n := strconv.Itoa(h.Findings[i].Workers); h.Findings[i].Verdict == fleet.WorkersFull && len(n) < 3 {
+			return n + "/" + n
+		}
+	}
+	return "n/n"
+}
+
+// fullLimit is the nearest limit that makes a host full: the thread that is
+// full leaves the others of its machine room.
+func fullLimit(h *fleet.Host) *limit {
+	for i := range h.Limits {
+		if h.Limits[i].Name != "thread" {
+			return &h.Limits[i]
+		}
+	}
+	return nil
 }
 
 // rowsOf are the indexes of the hosts to list, in the order of the view.

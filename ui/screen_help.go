@@ -7,6 +7,8 @@ var numbersHelp = [][2]string{
 	{"HOT%", "its busiest core; 99 with a low CPU% is one thread"},
 	{"users", "connections that clients hold, or as the gauge says"},
 	{"RPS", "responses a second, mean of 10 s, from the named source"},
+	{"ERR%", "responses with status 5xx, of those of the last 10 s"},
+	{"TOP-THR", "demand of its fullest thread: run time and wait, in cores"},
 	{"ROOM", "users (or rps) until its nearest limit; BOUND names it"},
 	{"headroom", "share of the capacity at target that is left"},
 	{"NEED", "servers for the load at target, spare included"},
@@ -21,6 +23,10 @@ var signsHelp = [][2]string{
 	{"?", "no data, or old: dim"},
 	{"x", "down: the row says why"},
 	{"1T", "one thread is the limit"},
+	{"1C", "about one core: a lock (likely)"},
+	{"n/n", "all n workers are full"},
+	{"PIN", "waits while cores idle: pinned"},
+	{"THR", "held back by its CPU quota"},
 	{"┄", "limit or target in a chart"},
 }
 

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -79,17 +80,27 @@ func drawHostSummary(a area, h *fleet.Host, v *View) int {
 		x = a.text(x, 0, st, p[1]) + 3
 	}
 	line := 1
-	if mark.text != "" {
-		s := flagsText(h)
-		if h.State == fleet.Stale {
-			s = "stale for " + ageText(known(h.Age)) + "   " + reasonOf(h)
-		}
-		a.text(1, line, mark.role.style(), mark.text)
+	say := func(s string) {
 		a.text(4, line, normal, cut(s, a.w-5))
 		line++
 	}
+	a.text(1, line, mark.role.style(), mark.text)
+	if s := flagsText(h); h.State == fleet.Stale {
+		say("stale for " + ageText(known(h.Age)) + "   " + reasonOf(h))
+	} else if s != "" {
+		say(s)
+	}
+	if len(h.Findings) > 0 {
+		f := &h.Findings[0]
+		say(first(a.w-5, f.Evidence(), f.Brief()+", "+oneDigit(f.Idle)+" cores idle", f.Brief()))
+		if line < a.h {
+			say(helpText(h, a.w-5))
+		}
+	}
 	return line
 }
+
+func oneDigit(v float64) string { return strconv.FormatFloat(v, 'f', 1, 64) }
 
 func ageKnown(h *fleet.Host) string {
 	if !h.Age.OK {
@@ -98,20 +109,20 @@ func ageKnown(h *fleet.Host) string {
 	return ageText(h.Age.V)
 }
 
-// flagsText spells a host's flags out.
+// flagsText spells a host's flags out, without those of its findings, which
+// have lines of their own.
 func flagsText(h *fleet.Host) string {
 	words := map[string]string{
-		"full":                fullText(h),
-		"single-thread-bound": "one thread is the limit: more cores will not help, more workers will",
-		"about-one-core":      "about one core is used and no more: one thread, or a lock, is the limit (likely)",
-		"workers-full":        "every worker is full: more workers, or more machines",
-		"throttled":           "throttled by its quota: raise the quota, or add machines",
-		"steal":               "the hypervisor takes time away: move it, or use another size of machine",
-		"pinned":              "threads wait while cores are idle: pinned or limited",
-		"clock-skew":          "its clock differs from ours by " + skewText(math.Abs(known(h.Skew))) + ": look at its time service",
+		"full":       fullText(h),
+		"throttled":  "throttled by its quota: raise the quota, or add machines",
+		"steal":      "the hypervisor takes time away: move it, or use another size of machine",
+		"clock-skew": "its clock differs from ours by " + skewText(math.Abs(known(h.Skew))) + ": look at its time service",
 	}
 	var out []string
 	for _, f := range h.Flags {
+		if slices.ContainsFunc(h.Findings, func(x fleet.Finding) bool { return x.Verdict == f }) {
+			continue
+		}
 		out = append(out, or(words[f], f))
 	}
 	return strings.Join(out, "; ")
@@ -161,7 +172,7 @@ func roomText(h *fleet.Host) string {
 // lines tall: what is left goes to its history.
 func hostBody(host *fleet.Host, v *View, th Theme, w, h int, ascii bool) *canvas {
 	rows, _ := coresLayout(len(host.Cores), w, max(h/2, 4)) // half of the height at most
-	c := newCanvas(w, rows+len(host.Services)+len(host.Limits)+64, ascii)
+	c := newCanvas(w, rows+len(host.Processes)+len(host.Services)+len(host.Limits)+64, ascii)
 	a := c.all()
 	y := 0
 	if len(host.Cores) > 0 {
@@ -169,20 +180,14 @@ func hostBody(host *fleet.Host, v *View, th Theme, w, h int, ascii bool) *canvas
 		y++
 		y += drawCores(a.rows(y, rows), host, host.Past.Parts, v, th)
 	}
-	half := w
+	y += drawProcesses(a.rows(y, a.h-y), host)
+	y += drawServing(a.rows(y, a.h-y), host)
 	if w >= sideBySide {
-		half = w / 2
-	}
-	left, right := a.sub(0, y, half-1, a.h), a.sub(half, y, w-half, a.h)
-	l := drawServicesPane(left, host)
-	if half == w {
-		right = a.sub(0, y+l, w, a.h)
-	}
-	r := drawMachinePane(right, host)
-	if half == w {
-		y += l + r
+		half := w * 9 / 20 // limits say where they come from
+		y += max(drawMachinePane(a.sub(0, y, half-1, a.h), host), drawLimitsPane(a.sub(half, y, w-half, a.h), host))
 	} else {
-		y += max(l, r)
+		y += drawLimitsPane(a.rows(y, a.h-y), host)
+		y += drawMachinePane(a.rows(y, a.h-y), host)
 	}
 	agent := drawCollectors(newCanvas(w, c.h, ascii).all(), host)
 	y += drawPast(a.rows(y, max(h-y-agent, 4)), host)
@@ -193,22 +198,15 @@ func hostBody(host *fleet.Host, v *View, th Theme, w, h int, ascii bool) *canvas
 	return c
 }
 
-func drawServicesPane(a area, h *fleet.Host) int {
-	drawTitle(a.row(0), "services", plural(len(h.Services), "listening port"))
-	if len(h.Services) == 0 {
-		a.text(1, 1, unknown, "? none seen")
-		return 2
-	}
-	drawServices(a.rows(1, len(h.Services)+1), h, false)
-	return len(h.Services) + 2
-}
-
 func drawMachinePane(a area, h *fleet.Host) int {
 	drawTitle(a.row(0), "machine", or(h.Machine.GetHostname(), h.Name))
-	y := 1 + drawFacts(a.sub(1, 1, a.w-1, a.h-1), h)
-	drawTitle(a.row(y), "limits, nearest first")
-	drawLimits(a.sub(1, y+1, a.w-1, max(len(h.Limits), 1)), h, false)
-	return y + 1 + max(len(h.Limits), 1)
+	return 1 + drawFacts(a.sub(1, 1, a.w-1, a.h-1), h)
+}
+
+func drawLimitsPane(a area, h *fleet.Host) int {
+	drawTitle(a.row(0), "limits, nearest first")
+	drawLimits(a.sub(1, 1, a.w-1, max(len(h.Limits), 1)), h, false)
+	return 1 + max(len(h.Limits), 1)
 }
 
 // drawPast is the last minutes of cpu, rps and connections: a line each, or
