@@ -159,20 +159,7 @@ func (s *situation) why() []string {
 		full = "; full: " + few(s.full)
 	}
 	brief = s.near.Name + " " + s.percent() + brief
-	if len(s.bound) > 0 {
-		b := s.boundWords()
-		return longestFirst([]string{
-			"why: " + gone + near + long + full + "; " + b[0] + "; " + s.pool.Formula,
-			"why: " + gone + near + long + full + "; " + b[0],
-			"why: " + gone + near + "; " + b[0],
-			"why: " + gone + near + "; " + b[1],
-			"why: " + gone + b[1],
-			gone20 + b[2],
-			gone20 + s.near.Name + " " + s.percent(),
-			gone20 + s.percent(),
-		})
-	}
-	return []string{
+	all := []string{
 		"why: " + gone + near + long + full + "; " + s.pool.Formula,
 		"why: " + gone + near + long + full,
 		"why: " + gone + near + long,
@@ -182,18 +169,32 @@ func (s *situation) why() []string {
 		gone20 + s.near.Name + " " + s.percent(),
 		gone20 + s.percent(),
 	}
+	if len(s.bound) == 0 {
+		return all
+	}
+	words, names := s.boundWords()
+	for _, w := range words {
+		all = append(all, all[1]+"; "+w)
+	}
+	all = append(all, all[2]+"; "+names)
+	if s.near.Name == "thread" { // it is the reason
+		all[2] = "why: " + gone + near + "; " + words[1]
+		all[3] = "why: " + gone + words[1]
+	}
+	all[0] = "why: " + gone + near + long + full + "; " + words[0] + "; " + s.pool.Formula
+	return longestFirst(all)
 }
 
-// boundWords name what the findings of the hosts come to, long, short and
-// shortest: which thread is full and what would help, or on which hosts.
-func (s *situation) boundWords() [3]string {
+// boundWords are what the findings of the hosts come to, long and short: which
+// thread is full and what would help, or on which hosts; and the hosts alone.
+func (s *situation) boundWords() (words [2]string, hosts string) {
+	var names []string
+	for _, h := range s.bound {
+		names = append(names, h.Name)
+	}
+	hosts = "thread-bound: " + few(names)
 	if len(s.bound) > 1 {
-		var names []string
-		for _, h := range s.bound {
-			names = append(names, h.Name)
-		}
-		all := "thread-bound: " + few(names)
-		return [3]string{all + "; vertical scaling: no gain there", all, count(len(names)) + " thread-bound"}
+		return [2]string{hosts + "; vertical scaling: no gain there", hosts}, hosts
 	}
 	h := s.bound[0]
 	f := &h.Findings[0]
@@ -202,12 +203,12 @@ func (s *situation) boundWords() [3]string {
 		short = h.Name + " " + short
 	}
 	if f.Verdict == Pinned {
-		return [3]string{short + ", waits for a core while others idle", short, "pinned"}
+		return [2]string{short + ", waits for a core while others idle", short}, "pinned: " + h.Name
 	}
 	if times, until := h.MoreWorkers(); times.OK {
 		more = fmt.Sprintf("; more workers: about ×%s until %s", capacity.Decimal(times.V, 1), until)
 	}
-	return [3]string{short + "; vertical scaling: no gain" + more, short + more, "thread " + capacity.Percent(f.limit().Ratio())}
+	return [2]string{short + "; vertical scaling: no gain" + more, short + more}, hosts
 }
 
 // atLeast marks a room that is the lower bound that the CPU allows.
