@@ -25,6 +25,24 @@ func full(hosts, cores int) *fleet.Fleet {
 	return f
 }
 
+// serving adds what a machine with three services sends besides.
+func serving(s *sample.Sample) *sample.Sample {
+	for i := range 3 {
+		s.Services = append(s.Services, &sample.Service{
+			Port: uint32(80 + i), Name: "node", Pid: uint32(4000 + i), Connections: new(uint32(2000)), Rps: new(float32(100)),
+			Responses: new(100 * s.GetSeq()), Status: []uint64{s.GetSeq(), s.GetSeq(), s.GetSeq()},
+		})
+	}
+	for i := range 8 {
+		s.Processes = append(s.Processes, &sample.Process{Pid: uint32(4000 + i), Name: "node", Run: 900, Threads: 11})
+		s.Threads = append(s.Threads, &sample.Thread{Pid: uint32(4000 + i/4), Tid: uint32(4000 + i), Run: 300})
+	}
+	if s.GetSeq()%8 == 0 {
+		s.Services[0].Limits = &sample.ServiceLimits{Files: new(uint64(1024)), FilesUsed: new(uint32(100))}
+	}
+	return s
+}
+
 // BenchmarkSnapshot is one second of a dashboard: a new sample of each host, and
 // a snapshot with its chart.
 func BenchmarkSnapshot(b *testing.B) {
@@ -38,7 +56,7 @@ func BenchmarkSnapshot(b *testing.B) {
 				at := after(float64(i))
 				b.StopTimer()
 				for h := range hosts {
-					f.Samples(fmt.Sprintf("ws-%d", h+1), uint64(h+1), []*sample.Sample{second(900+i, at, 64, 32, 7000)}, at)
+					f.Samples(fmt.Sprintf("ws-%d", h+1), uint64(h+1), []*sample.Sample{serving(second(900+i, at, 64, 32, 7000))}, at)
 				}
 				b.StartTimer()
 				f.Snapshot(ask, at.Add(100*time.Millisecond))
