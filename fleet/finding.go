@@ -177,9 +177,11 @@ func (v *viewed) findings() []Finding {
 	return list
 }
 
-// within says whether the finding of a process is part of that of a service.
+// within says whether the finding of a process is part of that of a service:
+// the process is its evidence, or one of its workers.
 func (f *Finding) within(s Finding) bool {
-	return s.Port > 0 && (s.PID == f.PID || s.Verdict == WorkersFull && s.Owner == f.Owner)
+	worker := s.Verdict == WorkersFull && (s.Owner == f.Owner || f.Verdict == WorkersFull && f.Workers == s.Workers)
+	return s.Port > 0 && (s.PID == f.PID || worker)
 }
 
 // cpuFull says whether the cores of the host are used up.

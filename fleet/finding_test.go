@@ -94,6 +94,7 @@ func TestFindings(t *testing.T) {
 		"two full workers": {3, func(s *sample.Sample) {
 			s.Services[0].Finding = say(workers, 4712, 980, 5000)
 			s.Processes = append(process(4712, "node", say(single, 4712, 980, 5000)), process(4713, "node", say(single, 4713, 990, 5000))...)
+			s.Processes = append(s.Processes, process(4714, "MainThread", say(workers, 4714, 990, 5000))...) // the name of a thread of node
 		}, answer{
 			[]string{"workers-full"},
 			[]string{"workers-full"},

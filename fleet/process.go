@@ -8,10 +8,17 @@ import (
 	"capmon/sample"
 )
 
+// processCollector is the collector of an agent that tells its processes.
+const processCollector = "threads"
+
 // processes are those of the newest sample, with the demands of their threads
-// as far as those are among the ones sent; nil where the agent sends none.
-func processes(s *sample.Sample) []Process {
+// as far as those are among the ones sent; nil where the agent did not look.
+func (h *host) processes() []Process {
+	s := h.newest
 	var list []Process
+	if h.read(processCollector) {
+		list = []Process{} // none that uses much
+	}
 	for _, p := range s.GetProcesses() {
 		if p == nil {
 			continue
@@ -30,6 +37,13 @@ func processes(s *sample.Sample) []Process {
 		list = append(list, v)
 	}
 	return list
+}
+
+// read says whether a collector of the host gave its reading in the newest
+// sample.
+func (h *host) read(collector string) bool {
+	at := slices.Index(h.machine.GetCollectors(), collector)
+	return at >= 0 && !slices.ContainsFunc(h.newest.GetErrors(), func(e *sample.CollectorError) bool { return int(e.GetCollector()) == at })
 }
 
 // demand is the run time and run-queue wait of a thread, in cores.

@@ -205,6 +205,19 @@ func TestProcesses(t *testing.T) {
 		t.Errorf("the hottest thread has the name of its process: %+v", h.Thread)
 	}
 	if h := one(3, fleet.Policy{}).Snapshot(fleet.Ask{}, t0).Hosts[0]; h.Processes != nil {
-		t.Errorf("an agent that sends none: %v", h.Processes)
+		t.Errorf("an agent that does not look: %v", h.Processes)
+	}
+	f := one(3, fleet.Policy{})
+	m := machine(7)
+	m.Collectors = []string{"cpu", "threads"}
+	f.Machine("web", m, t0)
+	if h := f.Snapshot(fleet.Ask{}, t0).Hosts[0]; h.Processes == nil || len(h.Processes) != 0 {
+		t.Errorf("an agent that saw none: %v", h.Processes)
+	}
+	failed := second(4, after(1), 8, 4, 1000)
+	failed.Errors = []*sample.CollectorError{{Collector: 1, Text: "hidden"}}
+	f.Samples("web", 7, []*sample.Sample{failed}, after(1))
+	if h := f.Snapshot(fleet.Ask{}, after(1)).Hosts[0]; h.Processes != nil {
+		t.Errorf("an agent that could not look: %v", h.Processes)
 	}
 }

@@ -220,7 +220,7 @@ func (h *host) history(v *viewed, i, behind int) {
 // processes, threads, connections, capmon's own cost.
 func (h *host) whole(v *Host) {
 	s := h.newest
-	v.Services, v.Processes = h.services(), processes(s)
+	v.Services, v.Processes = h.services(), h.processes()
 	v.RPSSource, v.RPSNote = sources(v.Services, v.RPS.OK)
 	for _, t := range s.GetThreads() {
 		if d := demand(t); !v.Thread.Known || d > v.Thread.Demand {

@@ -14,6 +14,10 @@ func drawProcesses(a area, h *fleet.Host) int {
 		return 0
 	}
 	drawTitle(a.row(0), "processes", "CORES: 1.00 = one whole core")
+	if len(h.Processes) == 0 {
+		a.text(1, 1, dim, "none uses much")
+		return 2
+	}
 	name := 16
 	if a.w >= 100 {
 		name = 24

@@ -32,7 +32,7 @@ func newSnapshot() *cobra.Command {
 		Short: "Print one reading of the fleet and exit",
 		Long: "Prints one reading of the fleet, or of this machine, and exits: 0 if any host answered,\n" +
 			"1 if none did, 2 for wrong use. What is not known is null in JSON, ? in text and\n" +
-			"absent in Prometheus text. It takes up to 9 s longer where an agent has just begun\n" +
+			"absent in Prometheus text. It takes up to 12 s longer where an agent has just begun\n" +
 			"to watch a process that may be full, or a counter of requests.",
 		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -71,8 +71,9 @@ const (
 	// the seconds before it, which follow at once.
 	grace = 150 * time.Millisecond
 	// findingTime is how long it waits for an agent that watches a process which
-	// may be full: that takes the agent five seconds, and its first one.
-	findingTime = 8 * time.Second
+	// may be full: five seconds tell that of a thread, ten of one core's worth of
+	// work that wanders between threads.
+	findingTime = 11 * time.Second
 	// rateTime is how long it waits for the rate of a service whose counter was
 	// read once.
 	rateTime = time.Second

@@ -265,6 +265,9 @@ func hostOf(h *fleet.Host) host {
 	for i := range h.Services {
 		v.Services = append(v.Services, serviceOf(&h.Services[i]))
 	}
+	if h.Processes != nil {
+		v.Processes = []process{} // known to be none
+	}
 	for i := range h.Processes {
 		p := &h.Processes[i]
 		v.Processes = append(v.Processes, process{
