@@ -237,8 +237,10 @@ func (c *checker) name(what, s string, most int) {
 // demand checks two times in 1/1000 of a core: a process may have many cores,
 // and its threads may all wait.
 func (c *checker) demand(what string, run, wait uint32) {
-	c.within(what+" run", int64(run), 0, 1000*MaxCoresUsed)
-	c.within(what+" wait", int64(wait), 0, 1000*MaxWaiting)
+	const mostRun, mostWait = 1000 * MaxCoresUsed, 1000 * MaxWaiting
+	if run > mostRun || wait > mostWait {
+		c.refuse("%s runs %d and waits %d, at most %d and %d", what, run, wait, mostRun, mostWait)
+	}
 }
 
 func (c *checker) finding(f *Finding) {
