@@ -48,6 +48,7 @@ type coreUse struct {
 type cpuCollector struct {
 	source coreSource
 	limits *cpuLimits
+	idle   *idleCores
 	clock  func() time.Time
 
 	last     coreTimes
@@ -65,8 +66,8 @@ type coreSource interface {
 
 var _ Collector = (*cpuCollector)(nil)
 
-func newCPU(c Config) *cpuCollector {
-	return &cpuCollector{source: newCoreSource(c), limits: newCPULimits(c), clock: time.Now}
+func newCPU(c Config, idle *idleCores) *cpuCollector {
+	return &cpuCollector{source: newCoreSource(c), limits: newCPULimits(c), idle: idle, clock: time.Now}
 }
 
 // Name implements Collector.
@@ -93,6 +94,7 @@ func (c *cpuCollector) Collect(ctx context.Context, _ time.Time) (Reading, error
 	}
 	c.use = coresUsed(c.use[:0], c.last.cores, c.times.cores, c.times.hz, elapsed)
 	room, limitErr := c.limits.room(at, c.use)
+	c.idle.publish(c.use, c.limits.mine)
 	r := cpuReading(c.use, room)
 	c.last, c.times = c.times, c.last
 	c.lastTime = at
@@ -220,6 +222,8 @@ type coreRoom struct {
 	from      sample.Bound
 	used      float64
 	usedKnown bool
+	throttled float64 // share of the quota's periods in which it held back
+	hasQuota  bool    // throttled is known
 }
 
 func (r coreRoom) apply(c *sample.Cpu) {
@@ -229,6 +233,9 @@ func (r coreRoom) apply(c *sample.Cpu) {
 	}
 	if r.usedKnown {
 		c.Used = new(float32(r.used))
+	}
+	if r.hasQuota {
+		c.Throttled = new(uint32(r.throttled*10_000 + 0.5))
 	}
 }
 

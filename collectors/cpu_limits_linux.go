@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -22,9 +21,6 @@ import (
 // change when somebody changes them, not by themselves.
 const limitsEvery = 10 * time.Second
 
-// errGroupGone is what reading a removed control group gives.
-const errGroupGone = syscall.ENODEV
-
 // cpuLimits knows how many of the online cores this process may use.
 type cpuLimits struct {
 	proc, sys string
@@ -35,22 +31,19 @@ type cpuLimits struct {
 	set   map[int]bool
 	quota cpuQuota
 
-	usage     kept // of the group with the quota
-	lastUsage uint64
-	lastTime  time.Time // of lastUsage; zero = none
-}
-
-// cpuQuota is the smallest quota of the groups above.
-type cpuQuota struct {
-	cores float64 // 0 = none
-	usage string  // the file that has the group's use; "" = not to be had
+	meter quotaMeter // of the group with the quota
 }
 
 func newCPULimits(c Config) *cpuLimits {
 	return &cpuLimits{proc: c.Proc, sys: c.Sys, affinity: ownAffinity}
 }
 
-func (l *cpuLimits) close() { l.usage.close() }
+func (l *cpuLimits) close() {
+	l.meter.follow(cpuQuota{})
+}
+
+// mine tells whether the limits let this machine or container use a core.
+func (l *cpuLimits) mine(id int) bool { return len(l.set) == 0 || l.set[id] }
 
 // room compares the limits with the online cores. What binds is the smallest;
 // of equal ones the cores come before the cpuset and that before the quota,
@@ -67,14 +60,17 @@ func (l *cpuLimits) room(at time.Time, use []coreUse) (coreRoom, error) {
 		in = func(id int) bool { return l.set[id] }
 		r.available, r.from = float64(n), sample.Bound_BOUND_CPUSET
 	}
+	l.meter.follow(l.quota)
+	var heldErr error
+	r.throttled, r.hasQuota, heldErr = l.meter.throttled()
 	if q := l.quota.cores; q > 0 && q < r.available {
 		r.available, r.from = q, sample.Bound_BOUND_QUOTA
 		var err error
-		r.used, r.usedKnown, err = l.groupUse(at, len(use))
-		return r, errors.Join(l.err, err)
+		r.used, r.usedKnown, err = l.meter.used(at, len(use))
+		return r, errors.Join(l.err, err, heldErr)
 	}
 	r.used, r.usedKnown = sumBusy(use, in)
-	return r, l.err
+	return r, errors.Join(l.err, heldErr)
 }
 
 // allowed counts the online cores in the set; 0 = there is no set, or it names
@@ -87,47 +83,6 @@ func (l *cpuLimits) allowed(use []coreUse) int {
 		}
 	}
 	return n
-}
-
-// groupUse is how many cores the group with the quota used since the last call.
-func (l *cpuLimits) groupUse(at time.Time, online int) (float64, bool, error) {
-	if l.quota.usage == "" {
-		return 0, false, nil
-	}
-	if l.usage.path != l.quota.usage {
-		l.usage.close()
-		l.usage = kept{path: l.quota.usage}
-		l.lastTime = time.Time{}
-	}
-	b, err := l.usage.read(4 << 10)
-	if err != nil {
-		l.lastTime = time.Time{}
-		return 0, false, fmt.Errorf("use of the container: %w", err)
-	}
-	now, perSecond, ok := parseUsage(b)
-	if !ok {
-		l.lastTime = time.Time{}
-		return 0, false, fmt.Errorf("use of the container: no use in %s", l.usage.path)
-	}
-	last, lastTime := l.lastUsage, l.lastTime
-	l.lastUsage, l.lastTime = now, at
-	elapsed := at.Sub(lastTime).Seconds()
-	if lastTime.IsZero() || elapsed <= 0 || now < last {
-		return 0, false, nil
-	}
-	used := float64(now-last) / perSecond / elapsed
-	// The kernel may count a tick of each core late.
-	return used, used <= 1.1*float64(online)+0.1, nil
-}
-
-// parseUsage reads cpuacct.usage (one number of nanoseconds) or cpu.stat of
-// version 2 (usage_usec).
-func parseUsage(b []byte) (v uint64, perSecond float64, ok bool) {
-	if v, ok := statValue(b, "usage_usec"); ok {
-		return v, 1e6, true
-	}
-	v, rest, ok := cutNumber(b)
-	return v, 1e9, ok && len(bytes.TrimSpace(rest)) == 0
 }
 
 // refresh reads the limits again. What can't be read sets no limit and is an
@@ -153,21 +108,21 @@ func (l *cpuLimits) refresh() {
 func smallestQuota(g cgroups) (cpuQuota, error) {
 	var best cpuQuota
 	var errs []error
-	take := func(cores float64, ok bool, err error, usage string) {
+	take := func(dir string, cores float64, ok bool, err error, usage string) {
 		if err != nil {
 			errs = append(errs, err)
 		}
 		if ok && cores > 0 && (best.cores == 0 || cores < best.cores) {
-			best = cpuQuota{cores: cores, usage: usage}
+			best = cpuQuota{cores: cores, usage: usage, stat: filepath.Join(dir, "cpu.stat")}
 		}
 	}
 	for i, dir := range g.v1["cpu"] {
 		cores, ok, err := quotaV1(dir)
-		take(cores, ok, err, usageV1(g, i))
+		take(dir, cores, ok, err, usageV1(g, i))
 	}
 	for _, dir := range g.v2 {
 		cores, ok, err := quotaV2(dir)
-		take(cores, ok, err, filepath.Join(dir, "cpu.stat"))
+		take(dir, cores, ok, err, filepath.Join(dir, "cpu.stat"))
 	}
 	return best, errors.Join(errs...)
 }
@@ -309,10 +264,13 @@ func intersect(set map[int]bool, own []int) map[int]bool {
 
 // ownAffinity lists the cores this process may run on (taskset, and any cpuset
 // that can't be seen from here).
-func ownAffinity() ([]int, error) {
+func ownAffinity() ([]int, error) { return affinityOf(os.Getpid()) }
+
+// affinityOf lists the cores a thread may run on.
+func affinityOf(tid int) ([]int, error) {
 	for cores := 1024; cores <= 1<<16; cores *= 2 {
 		set := unix.NewCPUSet(cores)
-		err := unix.SchedGetaffinityDynamic(os.Getpid(), set)
+		err := unix.SchedGetaffinityDynamic(tid, set)
 		if err == unix.EINVAL {
 			continue // the kernel has more cores than set has room
 		}

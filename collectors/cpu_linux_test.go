@@ -96,7 +96,7 @@ func fakeProc(t testing.TB) (Config, func(name string, b []byte)) {
 // newTestCPU is a collector whose clock goes on by a second with each reading
 // and that may run on every core.
 func newTestCPU(t testing.TB, c Config) *cpuCollector {
-	cpu := newCPU(c)
+	cpu := newCPU(c, new(idleCores))
 	now := time.Now()
 	cpu.clock = func() time.Time {
 		now = now.Add(time.Second)
@@ -214,7 +214,7 @@ func TestPinnedLoopBothRoads(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.SchedSetaffinity(0, &allowed)
-	fast, portable := newCPU(Config{Proc: "/proc", Sys: "/sys"}), newCPU(Config{Proc: "/proc", Sys: "/sys", Portable: true})
+	fast, portable := newCPU(Config{Proc: "/proc", Sys: "/sys"}, new(idleCores)), newCPU(Config{Proc: "/proc", Sys: "/sys", Portable: true}, new(idleCores))
 	defer fast.Close()
 	defer portable.Close()
 

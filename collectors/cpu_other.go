@@ -18,6 +18,8 @@ func newCPULimits(Config) *cpuLimits { return new(cpuLimits) }
 
 func (*cpuLimits) close() {}
 
+func (*cpuLimits) mine(int) bool { return true }
+
 func (*cpuLimits) room(_ time.Time, use []coreUse) (coreRoom, error) {
 	r := coreRoom{available: float64(len(use)), from: sample.Bound_BOUND_ONLINE}
 	if len(use) == 0 {

@@ -38,11 +38,13 @@ func List(c Config) []Collector {
 	c = c.withDefaults()
 	own := new(ownConns)
 	found := newListeners()
+	idle := new(idleCores)
 	return []Collector{
-		newCPU(c),
+		newCPU(c, idle),
 		newMemory(c),
 		newConnections(c, own, found),
 		newRPS(c, own, found),
+		newThreads(c, found, idle),
 		newSelf(c),
 	}
 }

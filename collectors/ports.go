@@ -31,6 +31,7 @@ type owner struct {
 type servicePort struct {
 	port    uint16
 	owner   owner
+	roots   []int        // of every one of its sockets, where they are known
 	addrs   []netip.Addr // what it listens on
 	any     bool         // one of them takes every address of both families
 	key     uint64       // changes when a socket is made anew
@@ -104,6 +105,9 @@ func (t *portTable) listen(sockets []listenSocket, owners []owner) {
 			t.ports[n-1].owner = t.ports[n-1].owner.and(owners[i])
 		}
 		p := &t.ports[n-1]
+		if r := owners[i].root; r != 0 && !slices.Contains(p.roots, r) {
+			p.roots = append(p.roots, r)
+		}
 		p.addrs = append(p.addrs, s.local.Addr())
 		p.any = p.any || s.local.Addr() == netip.IPv6Unspecified()
 		p.key = (p.key ^ s.id) * 0x100000001b3

@@ -1,0 +1,162 @@
+package collectors
+
+import (
+	"slices"
+
+	"capmon/sample"
+)
+
+// member is one process as a service knows it.
+type member struct {
+	key    procKey
+	parent int
+	comm   string
+}
+
+// family is the processes that answer on one port.
+type family struct {
+	port  uint16
+	roots []int // processes that listen, of which the others are children
+}
+
+// judgeServices says of each service what its processes together are held by,
+// and takes from found what is not true of the service: one full worker beside
+// one that has room is no limit. The answer is by port. found may be changed.
+func judgeServices(families []family, all []member, found map[procKey]*sample.Finding) map[uint16]*sample.Finding {
+	if len(found) == 0 || len(families) == 0 {
+		return nil
+	}
+	byPID := make(map[int]member, len(all))
+	children := make(map[int][]member)
+	for _, m := range all {
+		byPID[m.key.pid] = m
+		children[m.parent] = append(children[m.parent], m)
+	}
+	out := make(map[uint16]*sample.Finding)
+	lone := make(map[procKey]bool) // full, beside others of their service that are not
+	for _, f := range families {
+		workers := f.workers(byPID, children, found)
+		if v := ofAll(workers, found); v != nil {
+			out[f.port] = v
+			continue
+		}
+		for _, m := range workers {
+			lone[m.key] = true
+		}
+	}
+	// A process may be of two services; what is true of one of them stands.
+	for _, f := range families {
+		v := out[f.port]
+		if v == nil {
+			continue
+		}
+		for _, m := range f.workers(byPID, children, found) {
+			delete(lone, m.key)
+			if v.GetVerdict() == sample.Verdict_VERDICT_WORKERS_FULL && found[m.key] != nil {
+				found[m.key] = workersFull(found[m.key], v)
+			}
+		}
+	}
+	for key := range lone {
+		if v := found[key]; v != nil && v.Verdict != sample.Verdict_VERDICT_PINNED {
+			delete(found, key)
+		}
+	}
+	return out
+}
+
+// workers are the processes that do the work of a service: below each root the
+// children that are called as it is, if any of them has a finding; else the
+// root itself.
+func (f family) workers(byPID map[int]member, children map[int][]member, found map[procKey]*sample.Finding) []member {
+	var out []member
+	for _, pid := range f.roots {
+		root, ok := byPID[pid]
+		if !ok {
+			continue
+		}
+		var below []member
+		queue := []member{root}
+		seen := map[int]bool{pid: true}
+		for len(queue) > 0 {
+			m := queue[0]
+			queue = queue[1:]
+			for _, c := range children[m.key.pid] {
+				if seen[c.key.pid] {
+					continue
+				}
+				seen[c.key.pid] = true
+				queue = append(queue, c)
+				if c.comm == root.comm {
+					below = append(below, c)
+				}
+			}
+		}
+		hot := slices.ContainsFunc(below, func(m member) bool { return found[m.key] != nil })
+		switch {
+		case !hot:
+			out = append(out, root)
+		case found[root.key] != nil:
+			out = append(append(out, root), below...)
+		default:
+			out = append(out, below...)
+		}
+	}
+	return out
+}
+
+// ofAll is the finding of a service whose workers these are; nil = it has
+// room, or nothing is known to hold it.
+func ofAll(workers []member, found map[procKey]*sample.Finding) *sample.Finding {
+	var hottest *sample.Finding
+	var least, hot uint32
+	for _, m := range workers {
+		if v := found[m.key]; v != nil && v.Verdict == sample.Verdict_VERDICT_PINNED {
+			return v
+		}
+	}
+	for _, m := range workers {
+		v := found[m.key]
+		if v == nil {
+			return nil
+		}
+		if hottest == nil || v.Demand > hottest.Demand {
+			hottest = v
+		}
+		if hot == 0 || v.Demand < least {
+			least = v.Demand
+		}
+		hot += threadsOf(v)
+	}
+	if len(workers) < 2 {
+		return hottest
+	}
+	all := cloneFinding(hottest)
+	all.Verdict, all.Demand, all.Workers = sample.Verdict_VERDICT_WORKERS_FULL, least, hot
+	return all
+}
+
+// threadsOf is how many hot threads a finding stands for.
+func threadsOf(v *sample.Finding) uint32 {
+	if v.Verdict == sample.Verdict_VERDICT_WORKERS_FULL {
+		return v.Workers
+	}
+	return 1
+}
+
+// workersFull is the finding of one worker of a service that is full: its own
+// evidence, the verdict of them all.
+func workersFull(own, service *sample.Finding) *sample.Finding {
+	v := cloneFinding(own)
+	v.Verdict, v.Workers = service.GetVerdict(), service.GetWorkers()
+	return v
+}
+
+// cloneFinding copies a finding field by field: a message may not be copied as
+// a value.
+func cloneFinding(v *sample.Finding) *sample.Finding {
+	return &sample.Finding{
+		Verdict: v.Verdict, Pid: v.Pid, Tid: v.Tid, Name: v.Name, Demand: v.Demand,
+		Wait: v.Wait, Idle: v.Idle, Allowed: v.Allowed, Workers: v.Workers,
+	}
+}

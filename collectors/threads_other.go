@@ -1,0 +1,5 @@
+//go:build !linux
+
+package collectors
+
+func newProcSource(Config, *idleCores) procSource { return new(portableProcs) }

@@ -1,0 +1,108 @@
+package collectors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/shirou/gopsutil/v3/process"
+)
+
+// portableDearest is the share of one core that the portable road may cost; it
+// asks the system many things about each process.
+const portableDearest = 0.01
+
+// portableEvery is how often processes are read at most.
+const portableEvery = 5 * time.Second
+
+// portableProcs reads processes through gopsutil. It has the CPU time of each
+// process and nothing of its threads but their number.
+type portableProcs struct {
+	earliest time.Time
+	last     time.Time
+	procs    map[procKey]*portableProc
+	noted    bool
+}
+
+// portableProc is one process as last read.
+type portableProc struct {
+	procUse
+	p    *process.Process
+	used float64 // seconds
+	at   time.Time
+}
+
+func (s *portableProcs) close() {}
+
+func (s *portableProcs) note() string {
+	if s.noted {
+		return ""
+	}
+	s.noted = true
+	return "run-queue waits and threads are not to be had on this road: a full thread is not recognised"
+}
+
+func (s *portableProcs) read(ctx context.Context, now time.Time, t *procTable, _ func(procKey, float64) bool) (bool, error) {
+	if now.Before(s.earliest) {
+		return false, nil
+	}
+	began := time.Now()
+	list, err := process.ProcessesWithContext(ctx)
+	if err != nil {
+		return false, fmt.Errorf("list the processes: %w", err)
+	}
+	t.begun = !s.last.IsZero()
+	procs := make(map[procKey]*portableProc, len(list))
+	for _, p := range list {
+		if err := ctx.Err(); err != nil {
+			return false, fmt.Errorf("read the processes: %w", err)
+		}
+		if e := s.one(ctx, p, now); e != nil {
+			procs[e.key] = e
+			t.procs = append(t.procs, &e.procUse)
+		}
+	}
+	s.procs, s.last = procs, now
+	s.earliest = now.Add(max(portableEvery, time.Duration(float64(time.Since(began))/portableDearest)) - time.Second/2)
+	return true, nil
+}
+
+// one reads one process; nil when it is gone or may not be read.
+func (s *portableProcs) one(ctx context.Context, p *process.Process, now time.Time) *portableProc {
+	times, err := p.TimesWithContext(ctx)
+	if err != nil {
+		return nil
+	}
+	began, err := p.CreateTimeWithContext(ctx)
+	if err != nil || began < 0 {
+		return nil
+	}
+	e := &portableProc{procUse: procUse{key: procKey{int(p.Pid), uint64(began)}}, p: p, used: times.User + times.System, at: now}
+	last := s.procs[e.key]
+	if last == nil {
+		return e
+	}
+	e.p = last.p
+	if took := now.Sub(last.at).Seconds(); took > 0 && e.used >= last.used {
+		e.run = (e.used - last.used) / took
+	}
+	return e
+}
+
+func (s *portableProcs) members(context.Context) []member { return nil }
+
+func (s *portableProcs) describe(p *procUse) (string, int) {
+	e := s.procs[p.key]
+	if e == nil {
+		return "", 0
+	}
+	n, err := e.p.NumThreads()
+	if err != nil {
+		n = 0
+	}
+	name, err := e.p.Name()
+	if err != nil {
+		name = ""
+	}
+	return programName(name, ""), int(max(0, n))
+}
