@@ -103,7 +103,7 @@ func (s *taskSource) leaders(begun bool) {
 		}
 		*p = taskProc{procUse: p.procUse, exited: p.exited, turn: s.turn}
 		p.parent, p.kernel, p.threads = int(k.Parent), k.Kernel, 0
-		if p.comm == "" || p.comm != k.Name() {
+		if !k.Called(p.comm) {
 			p.comm = k.Name()
 		}
 	}
@@ -228,7 +228,7 @@ func lowest(threads []busyThread) int {
 func (s *taskSource) use(n int, ns float64) threadUse {
 	k := &s.now[n]
 	u := threadUse{tid: int(k.TID), start: k.Start, run: float64(s.delta[n].run) / ns, wait: float64(s.delta[n].wait) / ns}
-	if p := s.procs[k.PID]; p != nil && p.comm == k.Name() {
+	if p := s.procs[k.PID]; p != nil && k.Called(p.comm) {
 		u.name = p.comm
 	} else {
 		u.name = k.Name()

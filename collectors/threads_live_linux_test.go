@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,6 +169,7 @@ type live struct {
 func (l *live) run(args ...string) io.Reader {
 	l.t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // a test that is killed leaves no loop behind
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		l.t.Fatal(err)

@@ -30,11 +30,16 @@ type Task struct {
 }
 
 // Name is the task's comm, which may hold any byte but 0.
-func (t *Task) Name() string {
+func (t *Task) Name() string { return string(t.name()) }
+
+// Called tells whether Name is name, without making a string of it.
+func (t *Task) Called(name string) bool { return string(t.name()) == name }
+
+func (t *Task) name() []byte {
 	if i := bytes.IndexByte(t.Comm[:], 0); i >= 0 {
-		return string(t.Comm[:i])
+		return t.Comm[:i]
 	}
-	return string(t.Comm[:])
+	return t.Comm[:]
 }
 
 const (

@@ -1,0 +1,43 @@
+package collectors
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"capmon/sample"
+)
+
+// TestPortableProcesses: the road of other systems sees what this process uses,
+// and says once what it does not see.
+func TestPortableProcesses(t *testing.T) {
+	c := &threads{source: new(portableProcs), found: newListeners(), rule: newRule()}
+	defer c.Close()
+	now := time.Now()
+	if _, err := c.Collect(t.Context(), now); err == nil {
+		t.Error("it does not say what it does not see")
+	}
+	for began, cpu := time.Now(), 0; time.Since(began) < 200*time.Millisecond; {
+		cpu++ // what is used up to here is of the interval
+	}
+	now = now.Add(time.Minute)
+	r, err := c.Collect(t.Context(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(sample.Sample)
+	r(s)
+	for _, p := range c.table.procs {
+		if p.key.pid != os.Getpid() {
+			continue
+		}
+		if p.run <= 0 || p.run > 1 {
+			t.Errorf("this process used %v cores", p.run)
+		}
+		if name, n := c.source.describe(p); name == "" || n == 0 {
+			t.Errorf("this process is called %q and has %d threads", name, n)
+		}
+		return
+	}
+	t.Error("this process is not in the list")
+}
