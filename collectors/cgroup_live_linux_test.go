@@ -27,6 +27,7 @@ type childResult struct {
 	UsedKnown       bool
 	From            sample.Bound
 	Memory          uint64
+	Throttled       *uint32
 	Errors          []string
 }
 
@@ -68,6 +69,10 @@ func TestLiveGroupsOfVersion1(t *testing.T) {
 			}
 			if c.want.Memory != 0 && got.Memory != c.want.Memory {
 				t.Errorf("memory %d, want %d", got.Memory, c.want.Memory)
+			}
+			quota := c.want.From == sample.Bound_BOUND_QUOTA
+			if held := got.Throttled; quota != (held != nil) || quota && *held < 5000 {
+				t.Errorf("held back in %v of 10000 periods", held)
 			}
 			// The kernel lets a group overrun its quota by a slice of each core.
 			if !got.UsedKnown || got.Used <= 0 || got.Used > got.Available*1.3 {
@@ -237,7 +242,7 @@ func childLimits(t *testing.T) {
 	busy.Wait()
 	r.Close()
 	c := s.GetCpu()
-	got := childResult{Available: c.GetAvailable(), From: c.GetAvailableFrom(), Used: c.GetUsed(), UsedKnown: c.Used != nil, Memory: s.GetMemory().GetTotal()}
+	got := childResult{Available: c.GetAvailable(), From: c.GetAvailableFrom(), Used: c.GetUsed(), UsedKnown: c.Used != nil, Memory: s.GetMemory().GetTotal(), Throttled: c.Throttled}
 	for _, e := range s.GetErrors() {
 		got.Errors = append(got.Errors, e.GetText())
 	}

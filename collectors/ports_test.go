@@ -48,6 +48,19 @@ func counts(t *portTable) []string {
 	return all
 }
 
+// TestRootsOfAPort: every process that listens on it, each once.
+func TestRootsOfAPort(t *testing.T) {
+	var sockets []listenSocket
+	for id := range 4 {
+		sockets = append(sockets, listenSocket{local: netip.MustParseAddrPort("127.0.0.1:80"), id: uint64(id)})
+	}
+	table := new(portTable)
+	table.listen(sockets, []owner{{name: "web", root: 7}, {name: "web", root: 5}, {}, {name: "web", root: 7}})
+	if diff := cmp.Diff([]int{7, 5}, table.ports[0].roots); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestCountingByPort(t *testing.T) {
 	table := tableOf(
 		[2]string{"0.0.0.0:80", "nginx"}, [2]string{"[::]:80", "nginx"},

@@ -32,12 +32,15 @@ func judgeServices(families []family, all []member, found map[procKey]*sample.Fi
 		byPID[m.key.pid] = m
 		children[m.parent] = append(children[m.parent], m)
 	}
+	families = byProgram(families, byPID)
 	out := make(map[uint16]*sample.Finding)
 	lone := make(map[procKey]bool) // full, beside others of their service that are not
 	for _, f := range families {
 		workers := f.workers(byPID, children, found)
 		if v := ofAll(workers, found); v != nil {
-			out[f.port] = v
+			if out[f.port] == nil {
+				out[f.port] = v
+			}
 			continue
 		}
 		for _, m := range workers {
@@ -60,6 +63,27 @@ func judgeServices(families []family, all []member, found map[procKey]*sample.Fi
 	for key := range lone {
 		if v := found[key]; v != nil && v.Verdict != sample.Verdict_VERDICT_PINNED {
 			delete(found, key)
+		}
+	}
+	return out
+}
+
+// byProgram parts the processes that listen on one port, each on an address of
+// its own, by the program they run: those of another do other work.
+func byProgram(families []family, byPID map[int]member) []family {
+	var out []family
+	for _, f := range families {
+		first := len(out)
+		for _, pid := range f.roots {
+			comm := byPID[pid].comm
+			i := first
+			for i < len(out) && byPID[out[i].roots[0]].comm != comm {
+				i++
+			}
+			if i == len(out) {
+				out = append(out, family{port: f.port})
+			}
+			out[i].roots = append(out[i].roots, pid)
 		}
 	}
 	return out

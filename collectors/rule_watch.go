@@ -87,7 +87,7 @@ func lasting(seconds []second) (sum float64) {
 
 // nearly is how much of a window must be there: seconds that took a little less
 // than one do not cost one more.
-const nearly = 0.9
+const nearly = 0.95
 
 // window is the newest seconds, together about as long as asked where there are
 // that many.

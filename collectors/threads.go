@@ -46,10 +46,11 @@ type procTable struct {
 	threads []busyThread // those with the highest demand, at least
 	heavy   []heavyProc  // the processes that were looked into
 	begun   bool         // there was a reading before this one
+	blind   bool         // this road sees no threads: nothing will be found
 }
 
 func (t *procTable) reset() {
-	t.procs, t.threads, t.heavy, t.begun = t.procs[:0], t.threads[:0], t.heavy[:0], false
+	*t = procTable{procs: t.procs[:0], threads: t.threads[:0], heavy: t.heavy[:0]}
 }
 
 // procSource is one of the roads to the processes.
@@ -108,7 +109,7 @@ func (c *threads) Collect(ctx context.Context, now time.Time) (Reading, error) {
 // judged is what one interval says.
 func (c *threads) judged(ctx context.Context) threadsReading {
 	if !c.table.begun {
-		return threadsReading{pending: true}
+		return threadsReading{pending: !c.table.blind}
 	}
 	found, pending := c.rule.judge(c.table.heavy)
 	r := threadsReading{pending: pending}

@@ -57,6 +57,7 @@ func (s *clockSource) drill(now time.Time, t *procTable, wants func(procKey, flo
 		if last.IsZero() || uses == nil {
 			continue
 		}
+		p.wait = 0
 		for _, u := range uses {
 			p.wait += u.wait
 			if u.demand() >= shownDemand {

@@ -51,7 +51,7 @@ func (s *portableProcs) read(ctx context.Context, now time.Time, t *procTable, _
 	if err != nil {
 		return false, fmt.Errorf("list the processes: %w", err)
 	}
-	t.begun = !s.last.IsZero()
+	t.begun, t.blind = !s.last.IsZero(), true
 	procs := make(map[procKey]*portableProc, len(list))
 	for _, p := range list {
 		if err := ctx.Err(); err != nil {

@@ -14,8 +14,13 @@ func TestPortableProcesses(t *testing.T) {
 	c := &threads{source: new(portableProcs), found: newListeners(), rule: newRule()}
 	defer c.Close()
 	now := time.Now()
-	if _, err := c.Collect(t.Context(), now); err == nil {
+	first, err := c.Collect(t.Context(), now)
+	if err == nil {
 		t.Error("it does not say what it does not see")
+	}
+	s := new(sample.Sample)
+	if first(s); s.FindingsPending {
+		t.Error("a finding is pending where none can be made")
 	}
 	for began, cpu := time.Now(), 0; time.Since(began) < 200*time.Millisecond; {
 		cpu++ // what is used up to here is of the interval
@@ -25,8 +30,7 @@ func TestPortableProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := new(sample.Sample)
-	r(s)
+	r(new(sample.Sample))
 	for _, p := range c.table.procs {
 		if p.key.pid != os.Getpid() {
 			continue

@@ -121,61 +121,75 @@ func TestReadingStandsUntilTheNext(t *testing.T) {
 // TestServices holds what is said of a service against what its processes do.
 func TestServices(t *testing.T) {
 	const master, first, second, helper, stranger = 100, 101, 102, 103, 200
-	comm := map[int]string{master: "node", first: "node", second: "node", helper: "sh", stranger: "node"}
+	const elsewhere = 300
+	comm := map[int]string{master: "node", first: "node", second: "node", helper: "sh", stranger: "node", elsewhere: "dns"}
 	hot := func(pid int) heavyProc { return proc(pid, roomy, 1, thread(pid, comm[pid], 1, 0)) }
 	warm := func(pid int) heavyProc { return proc(pid, roomy, 1, thread(pid, comm[pid], 0.7, 0)) }
 	loop := func(pid int) heavyProc {
 		return proc(pid, roomy, 2, thread(pid, comm[pid], 0, 0), thread(pid+1000, "w-1", 1, 0), thread(pid+2000, "w-2", 0.95, 0))
 	}
 	for name, c := range map[string]struct {
-		alive   []int // beside the master
+		alive   []int // children of the master
+		roots   []int // that listen beside it
 		does    []heavyProc
 		want    *sample.Finding
 		process map[int]sample.Verdict
 	}{
 		"a server alone": {
-			nil,
-			[]heavyProc{hot(master)},
+			nil, nil, []heavyProc{hot(master)},
 			&sample.Finding{Verdict: single, Pid: master, Tid: master, Name: "node", Demand: 1000, Idle: 6000, Allowed: 8},
 			map[int]sample.Verdict{master: single},
 		},
 		"its only worker": {
-			[]int{first, helper},
+			[]int{first, helper}, nil,
 			[]heavyProc{hot(first)},
 			&sample.Finding{Verdict: single, Pid: first, Tid: first, Name: "node", Demand: 1000, Idle: 6000, Allowed: 8},
 			map[int]sample.Verdict{first: single},
 		},
 		"two of two workers": {
-			[]int{first, second},
+			[]int{first, second}, nil,
 			[]heavyProc{hot(first), hot(second)},
 			&sample.Finding{Verdict: allFull, Pid: first, Tid: first, Name: "node", Demand: 1000, Idle: 6000, Allowed: 8, Workers: 2},
 			map[int]sample.Verdict{first: allFull, second: allFull},
 		},
 		"two of two with two threads each": {
-			[]int{first, second},
+			[]int{first, second}, nil,
 			[]heavyProc{loop(first), loop(second)},
 			&sample.Finding{Verdict: allFull, Pid: first, Tid: first + 1000, Name: "w-1", Demand: 950, Idle: 6000, Allowed: 8, Workers: 4},
 			map[int]sample.Verdict{first: allFull, second: allFull},
 		},
 		"one of two, the other idle": {
-			[]int{first, second}, []heavyProc{hot(first)}, nil, nil,
+			[]int{first, second}, nil, []heavyProc{hot(first)}, nil, nil,
 		},
 		"one of two, the other with room": {
-			[]int{first, second}, []heavyProc{hot(first), warm(second)}, nil, nil,
+			[]int{first, second}, nil, []heavyProc{hot(first), warm(second)}, nil, nil,
 		},
 		"a master that works beside idle children": {
-			[]int{first},
+			[]int{first}, nil,
 			[]heavyProc{hot(master)},
 			&sample.Finding{Verdict: single, Pid: master, Tid: master, Name: "node", Demand: 1000, Idle: 6000, Allowed: 8},
 			map[int]sample.Verdict{master: single},
 		},
 		"another program of the same name": {
-			[]int{first, second},
+			[]int{first, second}, nil,
 			[]heavyProc{hot(stranger)},
 			nil,
 			map[int]sample.Verdict{stranger: single},
 		},
-		"nothing": {[]int{first, second}, []heavyProc{warm(first)}, nil, nil},
+		"two that share a port, both full": {
+			nil, []int{stranger}, []heavyProc{hot(master), hot(stranger)},
+			&sample.Finding{Verdict: allFull, Pid: master, Tid: master, Name: "node", Demand: 1000, Idle: 6000, Allowed: 8, Workers: 2},
+			map[int]sample.Verdict{master: allFull, stranger: allFull},
+		},
+		"two that share a port, one full": {
+			nil, []int{stranger}, []heavyProc{hot(stranger)}, nil, nil,
+		},
+		"another program on another address of the port": {
+			nil, []int{elsewhere}, []heavyProc{hot(master)},
+			&sample.Finding{Verdict: single, Pid: master, Tid: master, Name: "node", Demand: 1000, Idle: 6000, Allowed: 8},
+			map[int]sample.Verdict{master: single},
+		},
+		"nothing": {[]int{first, second}, nil, []heavyProc{warm(first)}, nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			table := procTable{begun: true, heavy: c.does}
@@ -186,11 +200,12 @@ func TestServices(t *testing.T) {
 			}
 			add(master, 1)
 			add(stranger, 1)
+			add(elsewhere, 1)
 			for _, pid := range c.alive {
 				add(pid, master)
 			}
 			source.seconds = []procTable{table}
-			col := newPlayed(source, []servicePort{{port: 80, owner: owner{name: "node", root: master}, roots: []int{master}}})
+			col := newPlayed(source, []servicePort{{port: 80, owner: owner{name: "node", root: master}, roots: append([]int{master}, c.roots...)}})
 			var s *sample.Sample
 			for range 6 {
 				s = &sample.Sample{Services: []*sample.Service{{Port: 80}, {Port: 81}}}
