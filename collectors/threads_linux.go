@@ -38,10 +38,18 @@ func (s *linuxProcs) read(ctx context.Context, now time.Time, t *procTable, want
 }
 
 func (s *linuxProcs) choose() {
-	err := ownProc(s.config.Proc)
+	// The kernel is asked by the numbers that are found below /proc: they must be
+	// those by which it knows processes here.
+	self, err := os.Readlink(filepath.Join(s.config.Proc, "self"))
+	if err == nil && self != strconv.Itoa(os.Getpid()) {
+		s.said = fmt.Sprintf("%s is that of another PID namespace (this process is %d, not %.32q): threads are not read; mount one of this namespace",
+			s.config.Proc, os.Getpid(), self)
+		s.procSource = noProcs{}
+		return
+	}
 	if err == nil {
-		var tasks taskReader
-		if tasks, err = loadTasks(); err == nil {
+		tasks, err := loadTasks()
+		if err == nil {
 			s.procSource = newTaskSource(tasks, s.config, s.idle)
 			return
 		}
@@ -50,17 +58,16 @@ func (s *linuxProcs) choose() {
 	s.procSource = newClockSource(s.config, s.idle)
 }
 
-// ownProc tells whether the numbers of processes below proc are those by which
-// the kernel knows them here: not so in a fixture, or in a container that shows
-// another's /proc.
-func ownProc(proc string) error {
-	link := filepath.Join(proc, "self")
-	target, err := os.Readlink(link)
-	if err == nil && target != strconv.Itoa(os.Getpid()) {
-		err = fmt.Errorf("%s is process %.32q, not this one", link, target)
-	}
-	return err
+// noProcs is the source of a process that can't tell others apart.
+type noProcs struct{}
+
+func (noProcs) read(context.Context, time.Time, *procTable, func(procKey, float64) bool) (bool, error) {
+	return false, nil
 }
+func (noProcs) members(context.Context) []member { return nil }
+func (noProcs) describe(*procUse) (string, int)  { return "", 0 }
+func (noProcs) note() string                     { return "" }
+func (noProcs) close()                           {}
 
 func (s *linuxProcs) note() string {
 	if s.procSource == nil {

@@ -281,6 +281,27 @@ func TestHiddenProcessesAreSaidOnce(t *testing.T) {
 	}
 }
 
+// TestProcOfAnotherNamespace: its numbers would be read as those of others.
+func TestProcOfAnotherNamespace(t *testing.T) {
+	f := newProcFixture(t)
+	f.process(1, "init", 5, map[int][2]float64{1: {5, 0}})
+	if err := os.Symlink("4711", filepath.Join(f.dir, "self")); err != nil {
+		t.Fatal(err)
+	}
+	c := newPlayed(&linuxProcs{config: Config{Proc: f.dir, Sys: f.dir}, idle: new(idleCores)}, nil)
+	defer c.Close()
+	for i := range 3 {
+		r, err := c.Collect(t.Context(), time.Now())
+		if said := err != nil && strings.Contains(err.Error(), "another PID namespace"); said != (i == 0) {
+			t.Errorf("reading %d: said %v", i, err)
+		}
+		s := new(sample.Sample)
+		if r(s); len(s.Processes) != 0 {
+			t.Errorf("reading %d: %v", i, s.Processes)
+		}
+	}
+}
+
 // TestRefusedIteratorIsSaidOnce and /proc is read.
 func TestRefusedIteratorIsSaidOnce(t *testing.T) {
 	load := loadTasks
