@@ -6,15 +6,15 @@ import (
 	"capmon/sample"
 )
 
-// member is one process as a service knows it.
-type member struct {
+// kin is one process as a service knows it.
+type kin struct {
 	key    procKey
 	parent int
 	comm   string
 }
 
-// family is the processes that answer on one port.
-type family struct {
+// servers is the processes that answer on one port.
+type servers struct {
 	port  uint16
 	roots []int // processes that listen, of which the others are children
 }
@@ -22,12 +22,12 @@ type family struct {
 // judgeServices says of each service what its processes together are held by,
 // and takes from found what is not true of the service: one full worker beside
 // one that has room is no limit. The answer is by port. found may be changed.
-func judgeServices(families []family, all []member, found map[procKey]*sample.Finding) map[uint16]*sample.Finding {
+func judgeServices(families []servers, all []kin, found map[procKey]*sample.Finding) map[uint16]*sample.Finding {
 	if len(found) == 0 || len(families) == 0 {
 		return nil
 	}
-	byPID := make(map[int]member, len(all))
-	children := make(map[int][]member)
+	byPID := make(map[int]kin, len(all))
+	children := make(map[int][]kin)
 	for _, m := range all {
 		byPID[m.key.pid] = m
 		children[m.parent] = append(children[m.parent], m)
@@ -70,8 +70,8 @@ func judgeServices(families []family, all []member, found map[procKey]*sample.Fi
 
 // byProgram parts the processes that listen on one port, each on an address of
 // its own, by the program they run: those of another do other work.
-func byProgram(families []family, byPID map[int]member) []family {
-	var out []family
+func byProgram(families []servers, byPID map[int]kin) []servers {
+	var out []servers
 	for _, f := range families {
 		first := len(out)
 		for _, pid := range f.roots {
@@ -81,7 +81,7 @@ func byProgram(families []family, byPID map[int]member) []family {
 				i++
 			}
 			if i == len(out) {
-				out = append(out, family{port: f.port})
+				out = append(out, servers{port: f.port})
 			}
 			out[i].roots = append(out[i].roots, pid)
 		}
@@ -92,15 +92,15 @@ func byProgram(families []family, byPID map[int]member) []family {
 // workers are the processes that do the work of a service: below each root the
 // children that are called as it is, if any of them has a finding; else the
 // root itself.
-func (f family) workers(byPID map[int]member, children map[int][]member, found map[procKey]*sample.Finding) []member {
-	var out []member
+func (f servers) workers(byPID map[int]kin, children map[int][]kin, found map[procKey]*sample.Finding) []kin {
+	var out []kin
 	for _, pid := range f.roots {
 		root, ok := byPID[pid]
 		if !ok {
 			continue
 		}
-		var below []member
-		queue := []member{root}
+		var below []kin
+		queue := []kin{root}
 		seen := map[int]bool{pid: true}
 		for len(queue) > 0 {
 			m := queue[0]
@@ -116,7 +116,7 @@ func (f family) workers(byPID map[int]member, children map[int][]member, found m
 				}
 			}
 		}
-		hot := slices.ContainsFunc(below, func(m member) bool { return found[m.key] != nil })
+		hot := slices.ContainsFunc(below, func(m kin) bool { return found[m.key] != nil })
 		switch {
 		case !hot:
 			out = append(out, root)
@@ -131,7 +131,7 @@ func (f family) workers(byPID map[int]member, children map[int][]member, found m
 
 // ofAll is the finding of a service whose workers these are; nil = it has
 // room, or nothing is known to hold it.
-func ofAll(workers []member, found map[procKey]*sample.Finding) *sample.Finding {
+func ofAll(workers []kin, found map[procKey]*sample.Finding) *sample.Finding {
 	var hottest *sample.Finding
 	var least, hot uint32
 	for _, m := range workers {

@@ -59,7 +59,7 @@ type procSource interface {
 	// fresh is false when it is not time for a reading: the last one stands.
 	read(ctx context.Context, now time.Time, t *procTable, wants func(key procKey, demand float64) bool) (fresh bool, err error)
 	// members are all processes with their parents, of the last reading.
-	members(ctx context.Context) []member
+	members(ctx context.Context) []kin
 	// describe completes what is shown of a process: its name, its threads.
 	describe(p *procUse) (name string, threads int)
 	// note says what this road does not see, in words, once; "" = nothing more.
@@ -149,12 +149,12 @@ func (c *threads) judged(ctx context.Context) threadsReading {
 }
 
 // families are the processes behind the ports that listen.
-func (c *threads) families() []family {
+func (c *threads) families() []servers {
 	ports, _ := c.found.get()
-	var out []family
+	var out []servers
 	for _, p := range ports {
 		if p.owner.root != 0 {
-			out = append(out, family{port: p.port, roots: p.roots})
+			out = append(out, servers{port: p.port, roots: p.roots})
 		}
 	}
 	return out

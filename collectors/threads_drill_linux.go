@@ -268,11 +268,11 @@ func parseFacts(b []byte) (f facts, ok bool) {
 // membersEvery is how old name and parent of a process may be for a service.
 const membersEvery = time.Minute
 
-func (s *clockSource) members(ctx context.Context) []member {
-	out := make([]member, 0, len(s.order))
+func (s *clockSource) members(ctx context.Context) []kin {
+	out := make([]kin, 0, len(s.order))
 	for _, p := range s.order {
 		if s.readFacts(p, s.swept, membersEvery); !p.gone && !p.kernel {
-			out = append(out, member{key: p.key, parent: p.parent, comm: p.comm})
+			out = append(out, kin{key: p.key, parent: p.parent, comm: p.comm})
 		}
 		if ctx.Err() != nil {
 			return nil

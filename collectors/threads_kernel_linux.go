@@ -256,11 +256,11 @@ func (s *taskSource) lookInto(t *procTable, took float64, wants func(procKey, fl
 	}
 }
 
-func (s *taskSource) members(context.Context) []member {
-	out := make([]member, 0, len(s.procs))
+func (s *taskSource) members(context.Context) []kin {
+	out := make([]kin, 0, len(s.procs))
 	for _, p := range s.procs {
 		if !p.kernel {
-			out = append(out, member{key: p.key, parent: p.parent, comm: p.comm})
+			out = append(out, kin{key: p.key, parent: p.parent, comm: p.comm})
 		}
 	}
 	return out

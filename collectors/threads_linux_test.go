@@ -236,8 +236,8 @@ func TestClockSource(t *testing.T) {
 		}
 	}
 	members := s.members(t.Context())
-	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.key.pid, b.key.pid) })
-	if diff := gocmp.Diff([]member{{procKey{1, 1001}, 1, "init"}, {procKey{9, 1009}, 1, "new"}}, members, gocmp.AllowUnexported(member{}, procKey{})); diff != "" {
+	slices.SortFunc(members, func(a, b kin) int { return cmp.Compare(a.key.pid, b.key.pid) })
+	if diff := gocmp.Diff([]kin{{procKey{1, 1001}, 1, "init"}, {procKey{9, 1009}, 1, "new"}}, members, gocmp.AllowUnexported(kin{}, procKey{})); diff != "" {
 		t.Errorf("members (-want +got):\n%s", diff)
 	}
 }

@@ -89,7 +89,7 @@ func (s *portableProcs) one(ctx context.Context, p *process.Process, now time.Ti
 	return e
 }
 
-func (s *portableProcs) members(context.Context) []member { return nil }
+func (s *portableProcs) members(context.Context) []kin { return nil }
 
 func (s *portableProcs) describe(p *procUse) (string, int) {
 	e := s.procs[p.key]

@@ -14,7 +14,7 @@ import (
 // playedProcs is a source that plays what a test wrote down.
 type playedProcs struct {
 	seconds []procTable
-	all     []member
+	all     []kin
 	n       int
 	fresh   bool
 	err     error
@@ -29,7 +29,7 @@ func (s *playedProcs) read(_ context.Context, _ time.Time, t *procTable, _ func(
 	return true, nil
 }
 
-func (s *playedProcs) members(context.Context) []member { return s.all }
+func (s *playedProcs) members(context.Context) []kin { return s.all }
 func (s *playedProcs) describe(p *procUse) (name string, n int) {
 	return programName(p.comm, ""), p.threads
 }
@@ -205,7 +205,7 @@ func TestServices(t *testing.T) {
 			table := procTable{begun: true, heavy: c.does}
 			source := &playedProcs{fresh: true}
 			add := func(pid, parent int) {
-				source.all = append(source.all, member{procKey{pid, 1}, parent, comm[pid]})
+				source.all = append(source.all, kin{procKey{pid, 1}, parent, comm[pid]})
 				table.procs = append(table.procs, &procUse{key: procKey{pid, 1}, comm: comm[pid], run: 0.01})
 			}
 			add(master, 1)
