@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
+	"time"
 )
 
 func BenchmarkListenDump(b *testing.B) {
@@ -64,5 +66,28 @@ func connect(tb testing.TB, n int) {
 			tb.Fatal(err)
 		}
 		tb.Cleanup(func() { s.Close() })
+	}
+}
+
+// BenchmarkLimits is what a real nginx with eight workers costs: each second,
+// and every ten, when its processes and its configuration are looked at again.
+func BenchmarkLimits(b *testing.B) {
+	needProgram(b, "nginx")
+	dir, port := b.TempDir(), unusedPorts(b, 1)[0]
+	writeFile(b, dir+"/nginx.conf", strings.Replace(fmt.Sprintf(nginxConf, dir, port, 2048), "worker_processes 2", "worker_processes 8", 1))
+	root := startServer(b, []int{port}, "nginx", "-p", dir, "-c", "nginx.conf").Process.Pid
+	ports := []servicePort{{port: uint16(port), owner: owner{name: nginxName, root: root}}}
+	for name, step := range map[string]time.Duration{"second": 0, "ten seconds": familyEvery} {
+		b.Run(name, func(b *testing.B) {
+			s := newLimitsSource(Config{}.withDefaults())
+			defer s.close()
+			now := time.Now()
+			s.read(b.Context(), now, ports)
+			b.ReportAllocs()
+			for b.Loop() {
+				now = now.Add(step)
+				s.read(b.Context(), now, ports)
+			}
+		})
 	}
 }

@@ -43,6 +43,7 @@ func List(c Config) []Collector {
 		newCPU(c, idle),
 		newMemory(c),
 		newConnections(c, own, found),
+		newLimits(c, found),
 		newRPS(c, own, found),
 		newThreads(c, found, idle),
 		newSelf(c),

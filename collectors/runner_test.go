@@ -252,7 +252,7 @@ func TestEverySampleCanBeSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := NewRunner(List(c), RunnerOptions{Deadline: 5 * time.Second})
 			defer r.Close()
-			if diff := cmp.Diff([]string{"cpu", "memory", "connections", "rps", "threads", "self"}, r.Names()); diff != "" {
+			if diff := cmp.Diff([]string{"cpu", "memory", "connections", "limits", "rps", "threads", "self"}, r.Names()); diff != "" {
 				t.Errorf("names (-want +got):\n%s", diff)
 			}
 			for i := range 2 {

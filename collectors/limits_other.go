@@ -1,0 +1,5 @@
+//go:build !linux
+
+package collectors
+
+func newLimitsSource(Config) limitsSource { return noLimitsSource{} }
