@@ -1,0 +1,196 @@
+//go:build linux
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/cilium/ebpf"
+)
+
+// Mode is where in the kernel responses are counted.
+type Mode string
+
+// Auto takes Send where the kernel has it, else Egress.
+const (
+	Auto   Mode = ""
+	Send   Mode = "send"   // the tracepoint of a send call on a TCP socket, Linux 6.16
+	Egress Mode = "egress" // packets that leave the sockets of a cgroup, Linux 5.7
+)
+
+// HTTPOptions says what to count and where.
+type HTTPOptions struct {
+	Mode    Mode
+	Latency bool   // measure response times too
+	Proc    string // where /proc is; empty is /proc
+}
+
+// HTTP counts the responses of HTTP/1 servers by local port and status class,
+// inside the kernel, of the network namespace that this process was in when it
+// opened it. Safe for concurrent use.
+type HTTP struct {
+	mode   Mode
+	caveat string
+
+	mu     sync.Mutex
+	slots  slots
+	tables tables
+	open   []io.Closer // what hangs in the kernel, in the order it was opened
+}
+
+// Counts are running totals of one port since it is watched.
+type Counts struct {
+	Class [6]uint64 // responses by the first digit of their status, 1 to 5
+	Other uint64    // sends (Egress: packets) with bytes in which no response begins
+}
+
+// Final is the number of responses that end a request: 1xx do not.
+func (c Counts) Final() uint64 {
+	return c.Class[2] + c.Class[3] + c.Class[4] + c.Class[5]
+}
+
+// OpenHTTP loads the programs and attaches them; no port is watched yet. Its
+// error is a *Refusal; with Auto, those of both modes.
+func OpenHTTP(o HTTPOptions) (*HTTP, error) {
+	if o.Proc == "" {
+		o.Proc = "/proc"
+	}
+	switch o.Mode {
+	case Send, Egress:
+		return openHTTP(o)
+	case Auto:
+	default:
+		return nil, fmt.Errorf("count HTTP responses: no mode %q: send or egress", o.Mode)
+	}
+	o.Mode = Send
+	h, sendErr := openHTTP(o)
+	if sendErr == nil {
+		return h, nil
+	}
+	o.Mode = Egress
+	h, err := openHTTP(o)
+	if err != nil {
+		return nil, errors.Join(sendErr, err)
+	}
+	return h, nil
+}
+
+func openHTTP(o HTTPOptions) (h *HTTP, err error) {
+	h = &HTTP{mode: o.Mode, slots: newSlots()}
+	defer func() {
+		if err != nil {
+			_ = h.Close()
+			h = nil
+		}
+	}()
+	t, err := loadTypes()
+	if err != nil {
+		return h, err
+	}
+	if err := h.tables.create(o.Latency, h.keep); err != nil {
+		return h, err
+	}
+	if o.Mode == Send {
+		err = h.attachSend(t)
+	} else {
+		err = h.attachEgress(t, o.Proc)
+	}
+	if err == nil && o.Latency {
+		err = h.attachRequests(t)
+	}
+	return h, err
+}
+
+// keep closes c when h is closed, the newest first.
+func (h *HTTP) keep(c io.Closer) { h.open = append(h.open, c) }
+
+// Mode is where responses are counted; never Auto.
+func (h *HTTP) Mode() Mode { return h.mode }
+
+// Caveat says in words what this kernel does not let it tell apart; empty where
+// there is nothing to say.
+func (h *HTTP) Caveat() string { return h.caveat }
+
+// Watch counts the responses of a local port, from zero. A port that is watched
+// already goes on.
+func (h *HTTP) Watch(port uint16) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	slot, fresh, err := h.slots.take(port, time.Now())
+	if err != nil || !fresh {
+		return err
+	}
+	if err := h.tables.clear(slot); err != nil {
+		return err
+	}
+	return h.tables.point(port, slot)
+}
+
+// Unwatch ends the count of a port.
+func (h *HTTP) Unwatch(port uint16) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.slots.drop(port, time.Now()) {
+		_ = h.tables.point(port, 0) // it fails only once closed
+	}
+}
+
+// Read returns the totals of a port; false where it is not watched.
+func (h *HTTP) Read(port uint16) (Counts, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	slot, ok := h.slots.of[port]
+	if !ok {
+		return Counts{}, false
+	}
+	return h.tables.counts(slot)
+}
+
+// Latency returns the response times of a port since it is watched; false where
+// it is not, or where they are not measured. A time runs from the first bytes
+// of a request that reach this machine's socket, read by the server or not, to
+// the first bytes of the final response that the server hands to the kernel.
+// Of requests that wait in one connection at the same time (pipelining) the
+// first is measured. Bytes of a request that come after its response (an
+// early 413) start the clock of the next one. The first request of a connection
+// that is handed over only with its data (TCP_DEFER_ACCEPT) is not measured.
+func (h *HTTP) Latency(port uint16) (Times, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	slot, ok := h.slots.of[port]
+	if !ok {
+		return Times{}, false
+	}
+	return h.tables.timesOf(slot)
+}
+
+// Close detaches everything. Read and Latency answer false from then on.
+func (h *HTTP) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var errs []error
+	for i := len(h.open) - 1; i >= 0; i-- {
+		errs = append(errs, h.open[i].Close())
+	}
+	h.open = nil
+	h.slots = slots{}
+	return errors.Join(errs...)
+}
+
+// load loads one program. The rights are those its kind asks for.
+func (h *HTTP) load(what string, want []right, t *types, spec *ebpf.ProgramSpec) (*ebpf.Program, error) {
+	var p *ebpf.Program
+	err := try(what, want, func() (err error) {
+		p, err = ebpf.NewProgramWithOptions(spec, ebpf.ProgramOptions{KernelTypes: t.spec})
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.keep(p)
+	return p, nil
+}

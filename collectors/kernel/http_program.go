@@ -1,0 +1,180 @@
+//go:build linux
+
+package kernel
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"github.com/cilium/ebpf/asm"
+)
+
+// Registers that keep their meaning through a program: R6 the socket or packet,
+// R8 the local port, R9 its slot. Every program leaves at the label "out".
+
+// beginning is how much of a response tells its class: "HTTP/1.1 200".
+const beginning = 12
+
+// onStack is where the first bytes of a send lie in the frame, and onStackConn
+// where the socket is kept.
+const onStack = -16
+
+func join(parts ...asm.Instructions) (all asm.Instructions) {
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}
+
+func leave(answer int32) asm.Instructions {
+	return asm.Instructions{asm.Mov.Imm(asm.R0, answer).WithSymbol("out"), asm.Return()}
+}
+
+// toSlot turns the port in R8 into its slot in R9. It leaves where the port is
+// not watched: for all other traffic of the machine that is the whole price.
+func (t *tables) toSlot() asm.Instructions {
+	return asm.Instructions{
+		asm.LSh.Imm(asm.R8, 1),
+		asm.LoadMapValue(asm.R1, t.ports.FD(), 0),
+		asm.Add.Reg(asm.R1, asm.R8),
+		asm.LoadMem(asm.R9, asm.R1, 0, asm.Half),
+		asm.JEq.Imm(asm.R9, 0, "out"),
+	}
+}
+
+// home is how a program knows the sockets of one network namespace.
+type home struct {
+	net, inum int16 // where a socket keeps its namespace, and that its number
+	number    uint32
+}
+
+func newHome(t *types) (h home, err error) {
+	if h.net, err = t.offset("sock", "__sk_common.skc_net.net"); err != nil {
+		return h, err
+	}
+	if h.inum, err = t.offset("net", "ns.inum"); err != nil {
+		return h, err
+	}
+	h.number, err = namespace()
+	return h, err
+}
+
+// only leaves unless the socket in r is at home.
+func (h home) only(r asm.Register) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMem(asm.R1, r, h.net, asm.DWord),
+		asm.LoadMem(asm.R1, asm.R1, h.inum, asm.Word),
+		asm.JNE.Imm32(asm.R1, int32(h.number), "out"),
+	}
+}
+
+// toClass reads the beginning of a send on the stack: R7 becomes the class of
+// the response, or 0 where none begins.
+func toClass() asm.Instructions {
+	word := func(s string) int32 { return int32(binary.NativeEndian.Uint32([]byte(s))) }
+	half := func(s string) int32 { return int32(binary.NativeEndian.Uint16([]byte(s))) }
+	return asm.Instructions{
+		asm.Mov.Imm(asm.R7, 0),
+		asm.LoadMem(asm.R1, asm.RFP, onStack, asm.Word),
+		asm.JNE.Imm32(asm.R1, word("HTTP"), "count"),
+		asm.LoadMem(asm.R1, asm.RFP, onStack+4, asm.Half),
+		asm.JNE.Imm(asm.R1, half("/1"), "count"),
+		asm.LoadMem(asm.R1, asm.RFP, onStack+6, asm.Byte),
+		asm.JNE.Imm(asm.R1, '.', "count"),
+		asm.LoadMem(asm.R1, asm.RFP, onStack+8, asm.Byte),
+		asm.JNE.Imm(asm.R1, ' ', "count"),
+		asm.LoadMem(asm.R1, asm.RFP, onStack+9, asm.Byte),
+		asm.JLT.Imm(asm.R1, '1', "count"),
+		asm.JGT.Imm(asm.R1, '5', "count"),
+		asm.Mov.Reg(asm.R7, asm.R1),
+		asm.Sub.Imm(asm.R7, '0'),
+	}
+}
+
+// count adds one to word R7 of slot R9.
+func (t *tables) count() asm.Instructions {
+	line := int32(bits.TrailingZeros(uint(t.shards * shardBytes)))
+	return asm.Instructions{
+		asm.FnGetSmpProcessorId.Call(),
+		asm.And.Imm(asm.R0, int32(t.shards-1)),
+		asm.LSh.Imm(asm.R0, int32(bits.TrailingZeros(shardBytes))),
+		asm.Mov.Reg(asm.R1, asm.R9),
+		asm.LSh.Imm(asm.R1, line),
+		asm.Or.Reg(asm.R0, asm.R1),
+		asm.Mov.Reg(asm.R1, asm.R7),
+		asm.LSh.Imm(asm.R1, 3),
+		asm.Or.Reg(asm.R0, asm.R1),
+		asm.And.Imm(asm.R0, int32(slotCount*t.shards*shardBytes-8)), // the bound that the verifier wants to see
+		asm.LoadMapValue(asm.R1, t.counters.FD(), 0),
+		asm.Add.Reg(asm.R1, asm.R0),
+		asm.Mov.Imm(asm.R2, 1),
+		asm.AddAtomic.Mem(asm.R1, asm.R2, asm.DWord, 0),
+	}
+}
+
+// time ends the clock of the connection whose socket is in R6, where a final
+// response begins (class R7), and counts the time for slot R9.
+func (t *tables) time() asm.Instructions {
+	if t.times == nil {
+		return nil
+	}
+	return join(asm.Instructions{
+		asm.JLT.Imm(asm.R7, 2, "out"),
+	}, t.conn(0), asm.Instructions{
+		asm.LoadMem(asm.R7, asm.R0, 0, asm.DWord),
+		asm.JEq.Imm(asm.R7, 0, "out"),
+		asm.Mov.Imm(asm.R1, 0),
+		asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord),
+		asm.FnKtimeGetNs.Call(),
+		asm.Sub.Reg(asm.R0, asm.R7),
+		asm.JSLT.Imm(asm.R0, 0, "out"),
+		asm.LSh.Imm(asm.R9, int32(bits.TrailingZeros(timeBytes))),
+		asm.LoadMapValue(asm.R8, t.times.FD(), 0),
+		asm.Add.Reg(asm.R8, asm.R9),
+		asm.AddAtomic.Mem(asm.R8, asm.R0, asm.DWord, 0),
+	}, toBucket(), asm.Instructions{
+		asm.LSh.Imm(asm.R0, 3),
+		asm.JGT.Imm(asm.R0, timeBuckets*8-8, "out"), // never; the verifier can't know
+		asm.Add.Reg(asm.R8, asm.R0),
+		asm.Mov.Imm(asm.R2, 1),
+		asm.AddAtomic.Mem(asm.R8, asm.R2, asm.DWord, 8),
+	})
+}
+
+// toBucket turns the time in R0 into its bucket, as bucketOf does.
+func toBucket() asm.Instructions {
+	all := asm.Instructions{
+		asm.RSh.Imm(asm.R0, timeUnit),
+		asm.JLT.Imm(asm.R0, 1<<timeBits, "fits"),
+		asm.Mov.Imm(asm.R0, 1<<timeBits-1),
+		asm.JLT.Imm(asm.R0, 1<<timeSteps, "bucket").WithSymbol("fits"),
+		asm.Mov.Imm(asm.R1, 0), // e
+		asm.Mov.Reg(asm.R2, asm.R0),
+	}
+	for _, step := range []int32{16, 8, 4, 2, 1} {
+		past := "below" + string(rune('a'+bits.TrailingZeros(uint(step))))
+		all = append(all,
+			asm.JLT.Imm(asm.R2, 1<<(timeSteps+step), past),
+			asm.RSh.Imm(asm.R2, step),
+			asm.Add.Imm(asm.R1, step),
+			asm.Mov.Reg(asm.R3, asm.R1).WithSymbol(past))
+	}
+	return append(all,
+		asm.LSh.Imm(asm.R1, timeSteps),
+		asm.Mov.Reg(asm.R0, asm.R1),
+		asm.Add.Reg(asm.R0, asm.R2),
+		asm.Mov.Reg(asm.R0, asm.R0).WithSymbol("bucket"))
+}
+
+// conn gets what is remembered of the connection whose socket is in R6; it
+// leaves where there is nothing, or no memory for it.
+func (t *tables) conn(flags int32) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMapPtr(asm.R1, t.conns.FD()),
+		asm.Mov.Reg(asm.R2, asm.R6),
+		asm.Mov.Imm(asm.R3, 0),
+		asm.Mov.Imm(asm.R4, flags),
+		asm.FnSkStorageGet.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+	}
+}

@@ -1,0 +1,264 @@
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// openReal opens a counter on this kernel. Where that is not allowed the test
+// says so and is skipped; CAPMON_REQUIRE_REAL makes it fail.
+func openReal(t testing.TB, o HTTPOptions) *HTTP {
+	t.Helper()
+	h, err := OpenHTTP(o)
+	if err != nil {
+		if os.Getenv("CAPMON_REQUIRE_REAL") != "" {
+			t.Fatal(err)
+		}
+		t.Skipf("counts in the real kernel: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+var modes = []Mode{Send, Egress}
+
+// watched listens, watches the port and hands each connection to serve.
+func watched(t testing.TB, h *HTTP, network, addr string, serve func(*net.TCPConn)) (port uint16) {
+	t.Helper()
+	l, err := net.Listen(network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			serve(c.(*net.TCPConn))
+			c.Close()
+		}
+	}()
+	t.Cleanup(func() { l.Close(); <-done })
+	port = uint16(l.Addr().(*net.TCPAddr).Port)
+	if err := h.Watch(port); err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+const aRequest = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+// response is a whole response with a body of n bytes.
+func response(status string, n int) string {
+	return fmt.Sprintf("HTTP/1.1 %s\r\nServer: test\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s",
+		status, n, strings.Repeat("x", n))
+}
+
+// script is one connection's talk: for each request of the client the server
+// does one list of writes.
+type script struct {
+	network, listen, dial string
+	conns, requests       int // 0 is 1
+	pipelined             bool
+	writes                []string // in answer to each request
+	vector                bool     // in one writev
+	file                  string   // then this by sendfile
+	want                  Counts
+	packets               bool // Egress counts other packets than sends: only responses are compared
+	sendOnly              bool // Egress can't tell it apart
+}
+
+func each(n int, class int) (c Counts) { c.Class[class] = uint64(n); return c }
+
+var scripts = map[string]script{
+	"keep-alive":             {requests: 500, writes: []string{response("200 OK", 612)}, want: each(500, 2)},
+	"a connection each":      {conns: 200, writes: []string{response("200 OK", 612)}, want: each(200, 2)},
+	"IPv6":                   {network: "tcp6", listen: "[::1]:0", requests: 50, writes: []string{response("200 OK", 1)}, want: each(50, 2)},
+	"IPv4 in an IPv6 socket": {listen: "[::]:0", dial: "127.0.0.1", requests: 50, writes: []string{response("200 OK", 1)}, want: each(50, 2)},
+	"IPv6 beside it":         {listen: "[::]:0", dial: "::1", requests: 50, writes: []string{response("200 OK", 1)}, want: each(50, 2)},
+	"404":                    {requests: 20, writes: []string{response("404 Not Found", 9)}, want: each(20, 4)},
+	"500":                    {requests: 20, writes: []string{response("500 Internal Server Error", 9)}, want: each(20, 5)},
+	"301":                    {requests: 20, writes: []string{response("301 Moved Permanently", 0)}, want: each(20, 3)},
+	"304 without a body":     {requests: 20, writes: []string{"HTTP/1.1 304 Not Modified\r\nContent-Length: 612\r\n\r\n"}, want: each(20, 3)},
+	"answers to HEAD":        {requests: 20, writes: []string{"HTTP/1.1 200 OK\r\nContent-Length: 612\r\n\r\n"}, want: each(20, 2)},
+	"HTTP/1.0":               {conns: 20, writes: []string{"HTTP/1.0 200 OK\r\n\r\nhello"}, want: each(20, 2)},
+	"no reason phrase":       {requests: 20, writes: []string{"HTTP/1.1 204 \r\n\r\n"}, want: each(20, 2)},
+	"100, then 200": {
+		requests: 20, writes: []string{"HTTP/1.1 100 Continue\r\n\r\n", response("200 OK", 2)},
+		want: Counts{Class: [6]uint64{1: 20, 2: 20}},
+	},
+	"pipelined": {requests: 160, pipelined: true, sendOnly: true, writes: []string{response("200 OK", 100)}, want: each(160, 2)},
+	"large body in the same send": {
+		requests: 5, writes: []string{response("200 OK", 1_200_000)}, want: each(5, 2),
+		packets: true,
+	},
+	"header and body in a vector": {
+		requests: 20, vector: true, want: each(20, 2),
+		writes: []string{"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", "hello"},
+	},
+	"body sends": {
+		requests: 5, want: Counts{Class: [6]uint64{2: 5}, Other: 15},
+		writes:  []string{"HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n", "hello", "hello", "hello"},
+		packets: true,
+	},
+	"sendfile": {
+		requests: 5, want: Counts{Class: [6]uint64{2: 5}, Other: 5}, file: strings.Repeat("HTTP/1.1 200 OK\r\n", 300),
+		writes: []string{"HTTP/1.1 200 OK\r\nContent-Length: 5100\r\n\r\n"}, sendOnly: true,
+		packets: true,
+	},
+	"TLS": {
+		requests: 20, writes: []string{"\x16\x03\x03\x00\x7a" + strings.Repeat("\x99", 0x7a)}, want: Counts{Other: 20},
+	},
+	"ssh":              {writes: []string{"SSH-2.0-test\r\n"}, want: Counts{Other: 1}},
+	"a status of six":  {writes: []string{response("600 No", 1)}, want: Counts{Other: 1}},
+	"HTTP/2":           {writes: []string{"HTTP/2 200 OK..."}, want: Counts{Other: 1}},
+	"less than a line": {writes: []string{"HTTP/1.1"}, want: Counts{Other: 1}},
+}
+
+// play runs a script and returns when the client has every byte.
+func (s script) play(t *testing.T, h *HTTP) (port uint16) {
+	t.Helper()
+	network, listen := s.network, s.listen
+	if listen == "" {
+		listen = "127.0.0.1:0"
+	}
+	if network == "" {
+		network = "tcp"
+	}
+	file := ""
+	if s.file != "" {
+		file = t.TempDir() + "/body"
+		if err := os.WriteFile(file, []byte(s.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	port = watched(t, h, network, listen, func(c *net.TCPConn) {
+		one := make([]byte, len(aRequest))
+		for {
+			if _, err := io.ReadFull(c, one); err != nil {
+				return
+			}
+			s.answer(t, c, file)
+		}
+	})
+	length := len(strings.Join(s.writes, "")) + len(s.file)
+	for range max(s.conns, 1) {
+		s.ask(t, port, length)
+	}
+	return port
+}
+
+// answer writes the response to one request.
+func (s script) answer(t *testing.T, c *net.TCPConn, file string) {
+	if s.vector {
+		var b net.Buffers
+		for _, w := range s.writes {
+			b = append(b, []byte(w))
+		}
+		if _, err := b.WriteTo(c); err != nil {
+			t.Error(err)
+		}
+	} else {
+		for _, w := range s.writes {
+			if _, err := io.WriteString(c, w); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if file == "" {
+		return
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer f.Close()
+	if _, err := c.ReadFrom(f); err != nil {
+		t.Error(err)
+	}
+}
+
+// ask is the client of one connection; each response has length bytes.
+func (s script) ask(t *testing.T, port uint16, length int) {
+	t.Helper()
+	host := s.dial
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	if s.network == "tcp6" {
+		host = "::1"
+	}
+	c, err := net.Dial("tcp", net.JoinHostPort(host, fmt.Sprint(port)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	requests, wait := max(s.requests, 1), 1
+	if s.pipelined {
+		requests, wait = 1, requests
+	}
+	for range requests {
+		if _, err := io.WriteString(c, strings.Repeat(aRequest, wait)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.CopyN(io.Discard, c, int64(length*wait)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// What is sent on a real socket is counted exactly.
+func TestHTTPCounts(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(string(mode), func(t *testing.T) {
+			h := openReal(t, HTTPOptions{Mode: mode})
+			for name, s := range scripts {
+				if s.sendOnly && mode == Egress {
+					continue
+				}
+				t.Run(name, func(t *testing.T) {
+					port := s.play(t, h)
+					got, ok := h.Read(port)
+					if !ok {
+						t.Fatal("not watched")
+					}
+					if s.packets && mode == Egress {
+						got.Other, s.want.Other = 0, 0 // packets, not sends
+					}
+					if diff := cmp.Diff(s.want, got); diff != "" {
+						t.Errorf("(-want +got):\n%s", diff)
+					}
+				})
+			}
+		})
+	}
+}
+
+// Each program is refused by nothing else than what it is meant to be.
+func TestHTTPMode(t *testing.T) {
+	for _, mode := range append(modes, Auto) {
+		h := openReal(t, HTTPOptions{Mode: mode, Latency: true})
+		if mode != Auto && h.Mode() != mode {
+			t.Errorf("Mode() = %q, want %q", h.Mode(), mode)
+		}
+		t.Logf("%q: %s %s", mode, h.Mode(), h.Caveat())
+	}
+}
