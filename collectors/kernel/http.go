@@ -35,6 +35,7 @@ type HTTPOptions struct {
 type HTTP struct {
 	mode   Mode
 	caveat string
+	root   string // of the cgroups, for Egress
 
 	mu     sync.Mutex
 	slots  slots

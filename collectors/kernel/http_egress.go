@@ -71,9 +71,8 @@ func onlyCookie() (asm.Instructions, error) {
 // machine.
 func (h *HTTP) attachEgress(t *types, proc string) error {
 	want := []right{capBPF, capNetAdmin}
-	var root string
 	err := try("find the cgroup v2 directory", nil, func() (err error) {
-		root, err = cgroupRoot(proc)
+		h.root, err = cgroupRoot(proc)
 		return err
 	})
 	if err != nil {
@@ -83,21 +82,25 @@ func (h *HTTP) attachEgress(t *types, proc string) error {
 	if err != nil {
 		return err
 	}
-	return try("attach the program that sees packets to "+root, want, func() error {
-		dir, err := os.Open(root)
-		if err != nil {
-			return err
-		}
-		defer dir.Close()
-		// A link ends with this process. (link.AttachCgroup would fall back to
-		// an attachment that outlives it.)
-		l, err := link.AttachRawLink(link.RawLinkOptions{
-			Target: int(dir.Fd()), Program: p, Attach: ebpf.AttachCGroupInetEgress,
-		})
+	return try("attach the program that sees packets to "+h.root, want, func() error {
+		l, err := attachCgroup(p, h.root)
 		if err == nil {
 			h.keep(l)
 		}
 		return err
+	})
+}
+
+// attachCgroup makes a link, which ends with this process. (link.AttachCgroup
+// falls back to an attachment that outlives it.)
+func attachCgroup(p *ebpf.Program, root string) (link.Link, error) {
+	dir, err := os.Open(root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return link.AttachRawLink(link.RawLinkOptions{
+		Target: int(dir.Fd()), Program: p, Attach: ebpf.AttachCGroupInetEgress,
 	})
 }
 
