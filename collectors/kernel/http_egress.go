@@ -8,17 +8,16 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 )
 
-// Fields of struct __sk_buff, bpf_sock and bpf_tcp_sock, and values of their
-// fields: they stay the same in all kernels.
+// Fields of struct __sk_buff and bpf_sock: they stay the same in all kernels.
 const (
 	skbLen, skbProtocol, skbData, skbDataEnd, skbSock = 0, 16, 76, 80, 168
 
 	sockPort = 44
-	sndNxt   = 20
 	tcp      = 6
 )
 
@@ -26,7 +25,7 @@ const (
 type egressHome struct {
 	name   string
 	caveat string
-	only   func() (asm.Instructions, error) // packet in R6, its socket in R1
+	only   func() (asm.Instructions, error) // packet in R6
 }
 
 // egressHomes lists them, the best first: newer kernels have the cheaper ones.
@@ -36,6 +35,8 @@ func egressHomes(t *types) []egressHome {
 		{name: "by socket", only: func() (asm.Instructions, error) { // Linux 5.9
 			own, err := newHome(t)
 			return join(asm.Instructions{
+				asm.LoadMem(asm.R1, asm.R6, skbSock, asm.DWord),
+				asm.JEq.Imm(asm.R1, 0, "out"),
 				asm.FnSkcToTcpSock.Call(),
 				asm.JEq.Imm(asm.R0, 0, "out"),
 			}, own.only(asm.R0)), err
@@ -104,39 +105,55 @@ func attachCgroup(p *ebpf.Program, root string) (link.Link, error) {
 	})
 }
 
-// loadEgress loads the best program that this kernel takes.
+// loadEgress loads the best program that this kernel takes: to count what is
+// ours alone comes first.
 func (h *HTTP) loadEgress(t *types, want []right) (*ebpf.Program, error) {
 	var errs []error
 	for _, way := range egressHomes(t) {
-		var only asm.Instructions
-		err := try("know the sockets of this network namespace "+way.name, nil, func() (err error) {
-			only, err = way.only()
-			return err
-		})
-		if err == nil {
-			var p *ebpf.Program
-			p, err = h.load("load the program that sees packets, "+way.name, want, t, &ebpf.ProgramSpec{
-				Name: "http_egress", Type: ebpf.CGroupSKB, AttachType: ebpf.AttachCGroupInetEgress,
-				Instructions: h.egressProgram(only), License: "Dual MIT/GPL",
-			})
+		for _, deep := range []bool{true, false} {
+			p, err := h.loadEgressWay(t, want, way, deep)
 			if err == nil {
-				h.caveat = way.caveat
 				return p, nil
 			}
+			errs = append(errs, err)
 		}
-		if r := new(Refusal); errors.As(err, &r) && len(r.Missing) > 0 {
-			return nil, err
-		}
-		errs = append(errs, err)
 	}
 	return nil, errors.Join(errs...)
+}
+
+func (h *HTTP) loadEgressWay(t *types, want []right, way egressHome, deep bool) (*ebpf.Program, error) {
+	var only asm.Instructions
+	err := try("know the sockets of this network namespace "+way.name, nil, func() (err error) {
+		only, err = way.only()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.caveat = way.caveat
+	depth := "into"
+	if !deep {
+		depth = "the beginning of"
+	}
+	return h.load("load the program that sees "+depth+" packets, "+way.name, want, t, &ebpf.ProgramSpec{
+		Name: "http_egress", Type: ebpf.CGroupSKB, AttachType: ebpf.AttachCGroupInetEgress,
+		Instructions: h.egressProgram(only, deep), License: "Dual MIT/GPL",
+	})
 }
 
 // egressProgram always answers 1: 0 would drop the packet. The headers of a
 // packet that leaves a local socket are in one piece; its payload is not, and is
 // copied.
-func (h *HTTP) egressProgram(only asm.Instructions) asm.Instructions {
-	return join(asm.Instructions{
+func (h *HTTP) egressProgram(only asm.Instructions, deep bool) asm.Instructions {
+	w := walker{tables: &h.tables, deep: deep, answer: 1, read: asm.Instructions{
+		asm.Mov.Reg(asm.R4, asm.R2),
+		asm.LoadMem(asm.R2, asm.R6, walkOffset, asm.DWord),
+		asm.Add.Reg(asm.R2, asm.R3),
+		asm.Mov.Reg(asm.R3, asm.R1),
+		asm.LoadMem(asm.R1, asm.R6, walkFrom, asm.DWord),
+		asm.FnSkbLoadBytes.Call(),
+	}}
+	return function("http_egress", btf.StaticFunc, join(asm.Instructions{
 		asm.Mov.Reg(asm.R6, asm.R1),
 		asm.LoadMem(asm.R1, asm.R6, skbSock, asm.DWord),
 		asm.JEq.Imm(asm.R1, 0, "out"),
@@ -146,27 +163,29 @@ func (h *HTTP) egressProgram(only asm.Instructions) asm.Instructions {
 		h.tables.toSlot(),
 		only,
 		toPayload(),
-		readPacket(),
-		toClass(),
-		onceOnly(),
-		h.tables.count(),
-		h.egressTime(),
-		leave(1))
+		emptyWindow(),
+		asm.Instructions{
+			asm.LoadMem(asm.R2, asm.R6, skbSock, asm.DWord),
+			asm.JEq.Imm(asm.R2, 0, "out"),
+		},
+		h.tables.conn(),
+		w.main()))
 }
 
-func (h *HTTP) egressTime() asm.Instructions {
-	if h.tables.times == nil {
-		return nil
+// emptyWindow writes the window once: older kernels let no helper write to a
+// frame that was not.
+func emptyWindow() asm.Instructions {
+	all := asm.Instructions{asm.Mov.Imm(asm.R1, 0)}
+	for at := int16(walkWindow); at < walkBytes; at += 8 {
+		all = append(all, asm.StoreMem(asm.RFP, frameAt+at, asm.R1, asm.DWord))
 	}
-	return join(asm.Instructions{
-		asm.LoadMem(asm.R6, asm.R6, skbSock, asm.DWord),
-		asm.JEq.Imm(asm.R6, 0, "out"),
-	}, h.tables.time())
+	return all
 }
 
-// toPayload finds where the payload begins, in R7, and keeps the sequence
-// number of its first byte on the stack. It leaves where there is none.
+// toPayload says where in the stream and where in the packet its payload lies.
+// It leaves where there is none.
 func toPayload() asm.Instructions {
+	at := func(field int16) int16 { return frameAt + field }
 	return asm.Instructions{
 		asm.LoadMem(asm.R2, asm.R6, skbData, asm.Word),
 		asm.LoadMem(asm.R3, asm.R6, skbDataEnd, asm.Word),
@@ -189,46 +208,24 @@ func toPayload() asm.Instructions {
 		asm.Mov.Reg(asm.R1, asm.R2),
 		asm.Add.Imm(asm.R1, 20),
 		asm.JGT.Reg(asm.R1, asm.R3, "out"),
-		asm.LoadMem(asm.R1, asm.R2, 4, asm.Word), // sequence number
-		asm.HostTo(asm.BE, asm.R1, asm.Word),
-		asm.StoreMem(asm.RFP, argsAt, asm.R1, asm.DWord),
+		load(asm.R8, asm.R2, 4), // sequence number
+		asm.HostTo(asm.BE, asm.R8, asm.Word),
 		asm.LoadMem(asm.R1, asm.R2, 12, asm.Byte), // length of the header in words
 		asm.RSh.Imm(asm.R1, 4),
 		asm.LSh.Imm(asm.R1, 2),
 		asm.Add.Reg(asm.R7, asm.R1),
 		asm.LoadMem(asm.R1, asm.R6, skbLen, asm.Word),
 		asm.JLE.Reg(asm.R1, asm.R7, "out"),
+		asm.Sub.Reg(asm.R1, asm.R7),
+		asm.Add.Reg32(asm.R1, asm.R8),
+		store(asm.RFP, at(walkPart), asm.R8),
+		store(asm.RFP, at(walkPartTo), asm.R1),
+		store(asm.RFP, at(walkTo), asm.R1),
+		asm.StoreMem(asm.RFP, at(walkFrom), asm.R6, asm.DWord),
+		asm.StoreMem(asm.RFP, at(walkOffset), asm.R7, asm.DWord),
+		asm.Mov.Imm(asm.R1, 0),
+		store(asm.RFP, at(walkParts), asm.R1),
 	}
 }
 
 func networkOrder(v uint16) int32 { return int32(v>>8 | v<<8) }
-
-// readPacket copies the beginning of the payload to the stack; a payload that is
-// shorter leaves it empty.
-func readPacket() asm.Instructions {
-	return asm.Instructions{
-		asm.Mov.Imm(asm.R1, 0),
-		asm.StoreMem(asm.RFP, onStack, asm.R1, asm.DWord),
-		asm.StoreMem(asm.RFP, onStack+8, asm.R1, asm.DWord),
-		asm.Mov.Reg(asm.R1, asm.R6),
-		asm.Mov.Reg(asm.R2, asm.R7),
-		asm.Mov.Reg(asm.R3, asm.RFP),
-		asm.Add.Imm(asm.R3, onStack),
-		asm.Mov.Imm(asm.R4, beginning),
-		asm.FnSkbLoadBytes.Call(),
-	}
-}
-
-// onceOnly leaves where the packet was sent before: it then begins below the
-// next sequence number, which moves only after new bytes have passed here.
-func onceOnly() asm.Instructions {
-	return asm.Instructions{
-		asm.LoadMem(asm.R1, asm.R6, skbSock, asm.DWord).WithSymbol("count"),
-		asm.JEq.Imm(asm.R1, 0, "out"),
-		asm.FnTcpSock.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-		asm.LoadMem(asm.R1, asm.R0, sndNxt, asm.Word),
-		asm.LoadMem(asm.R2, asm.RFP, argsAt, asm.DWord),
-		asm.JNE.Reg(asm.R1, asm.R2, "out"),
-	}
-}

@@ -3,7 +3,6 @@
 package kernel
 
 import (
-	"encoding/binary"
 	"math/bits"
 
 	"github.com/cilium/ebpf/asm"
@@ -12,22 +11,11 @@ import (
 // Registers that keep their meaning through a program: R6 the socket or packet,
 // R8 the local port, R9 its slot. Every program leaves at the label "out".
 
-// beginning is how much of a response tells its class: "HTTP/1.1 200".
-const beginning = 12
-
-// onStack is where the first bytes of a send lie in the frame, and onStackConn
-// where the socket is kept.
-const onStack = -16
-
 func join(parts ...asm.Instructions) (all asm.Instructions) {
 	for _, p := range parts {
 		all = append(all, p...)
 	}
 	return all
-}
-
-func leave(answer int32) asm.Instructions {
-	return asm.Instructions{asm.Mov.Imm(asm.R0, answer).WithSymbol("out"), asm.Return()}
 }
 
 // toSlot turns the port in R8 into its slot in R9. It leaves where the port is
@@ -40,6 +28,18 @@ func (t *tables) toSlot() asm.Instructions {
 		asm.LoadMem(asm.R9, asm.R1, 0, asm.Half),
 		asm.JEq.Imm(asm.R9, 0, "out"),
 		asm.JGE.Imm(asm.R9, slotCount, "out"), // never; the verifier can't know
+	}
+}
+
+// conn gets into R0 what is kept with the connection whose socket is in R2; it
+// leaves where there is no memory for it.
+func (t *tables) conn() asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMapPtr(asm.R1, t.conns.FD()),
+		asm.Mov.Imm(asm.R3, 0),
+		asm.Mov.Imm(asm.R4, 1), // made where there is none
+		asm.FnSkStorageGet.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"),
 	}
 }
 
@@ -69,29 +69,6 @@ func (h home) only(r asm.Register) asm.Instructions {
 	}
 }
 
-// toClass reads the beginning of a send on the stack: R7 becomes the class of
-// the response, or 0 where none begins.
-func toClass() asm.Instructions {
-	word := func(s string) int32 { return int32(binary.NativeEndian.Uint32([]byte(s))) }
-	half := func(s string) int32 { return int32(binary.NativeEndian.Uint16([]byte(s))) }
-	return asm.Instructions{
-		asm.Mov.Imm(asm.R7, 0),
-		asm.LoadMem(asm.R1, asm.RFP, onStack, asm.Word),
-		asm.JNE.Imm32(asm.R1, word("HTTP"), "count"),
-		asm.LoadMem(asm.R1, asm.RFP, onStack+4, asm.Half),
-		asm.JNE.Imm(asm.R1, half("/1"), "count"),
-		asm.LoadMem(asm.R1, asm.RFP, onStack+6, asm.Byte),
-		asm.JNE.Imm(asm.R1, '.', "count"),
-		asm.LoadMem(asm.R1, asm.RFP, onStack+8, asm.Byte),
-		asm.JNE.Imm(asm.R1, ' ', "count"),
-		asm.LoadMem(asm.R1, asm.RFP, onStack+9, asm.Byte),
-		asm.JLT.Imm(asm.R1, '1', "count"),
-		asm.JGT.Imm(asm.R1, '5', "count"),
-		asm.Mov.Reg(asm.R7, asm.R1),
-		asm.Sub.Imm(asm.R7, '0'),
-	}
-}
-
 // count adds one to word R7 of slot R9.
 func (t *tables) count() asm.Instructions {
 	line := int32(bits.TrailingZeros(uint(t.shards * shardBytes)))
@@ -113,29 +90,28 @@ func (t *tables) count() asm.Instructions {
 	}
 }
 
-// time ends the clock of the connection whose socket is in R6, where a final
-// response begins (class R7), and counts the time for slot R9.
+// time ends the clock of the connection whose value is in R8 and counts the time
+// for slot R9; R7 is the class of the response.
 func (t *tables) time() asm.Instructions {
 	if t.times == nil {
 		return nil
 	}
 	return join(asm.Instructions{
-		asm.JLT.Imm(asm.R7, 2, "out"),
-	}, t.conn(0), asm.Instructions{
-		asm.LoadMem(asm.R7, asm.R0, 0, asm.DWord),
-		asm.JEq.Imm(asm.R7, 0, "out"),
-		asm.Mov.Imm(asm.R1, 0),
-		asm.StoreMem(asm.R0, 0, asm.R1, asm.DWord),
+		asm.JEq.Imm(asm.R7, 1, "timed"),
+		asm.LoadMem(asm.R1, asm.R8, connStart, asm.DWord),
+		asm.JEq.Imm(asm.R1, 0, "timed"),
 		asm.FnKtimeGetNs.Call(),
-		asm.Sub.Reg(asm.R0, asm.R7),
-		asm.JSLT.Imm(asm.R0, 0, "out"),
+		asm.LoadMem(asm.R1, asm.R8, connStart, asm.DWord),
+		asm.Sub.Reg(asm.R0, asm.R1),
+		asm.Mov.Imm(asm.R1, 0),
+		asm.StoreMem(asm.R8, connStart, asm.R1, asm.DWord),
 		asm.LSh.Imm(asm.R9, int32(bits.TrailingZeros(timeBytes))),
 		asm.LoadMapValue(asm.R8, t.times.FD(), 0),
 		asm.Add.Reg(asm.R8, asm.R9),
 		asm.AddAtomic.Mem(asm.R8, asm.R0, asm.DWord, 0),
 	}, toBucket(), asm.Instructions{
 		asm.LSh.Imm(asm.R0, 3),
-		asm.JGT.Imm(asm.R0, timeBuckets*8-8, "out"), // never; the verifier can't know
+		asm.JGT.Imm(asm.R0, timeBuckets*8-8, "timed"), // never; the verifier can't know
 		asm.Add.Reg(asm.R8, asm.R0),
 		asm.Mov.Imm(asm.R2, 1),
 		asm.AddAtomic.Mem(asm.R8, asm.R2, asm.DWord, 8),
@@ -165,17 +141,4 @@ func toBucket() asm.Instructions {
 		asm.Mov.Reg(asm.R0, asm.R1),
 		asm.Add.Reg(asm.R0, asm.R2),
 		asm.Mov.Reg(asm.R0, asm.R0).WithSymbol("bucket"))
-}
-
-// conn gets what is remembered of the connection whose socket is in R6; it
-// leaves where there is nothing, or no memory for it.
-func (t *tables) conn(flags int32) asm.Instructions {
-	return asm.Instructions{
-		asm.LoadMapPtr(asm.R1, t.conns.FD()),
-		asm.Mov.Reg(asm.R2, asm.R6),
-		asm.Mov.Imm(asm.R3, 0),
-		asm.Mov.Imm(asm.R4, flags),
-		asm.FnSkStorageGet.Call(),
-		asm.JEq.Imm(asm.R0, 0, "out"),
-	}
 }

@@ -61,13 +61,15 @@ func (h *HTTP) requestProgram(port, length, data int16, own home) asm.Instructio
 			asm.JLE.Reg(asm.R8, asm.R1, "out"),
 			asm.Mov.Imm(asm.R0, 0).WithSymbol("payload"),
 		},
-		h.tables.conn(1), // made where there is none
+		asm.Instructions{asm.Mov.Reg(asm.R2, asm.R6)},
+		h.tables.conn(),
 		asm.Instructions{
-			asm.LoadMem(asm.R1, asm.R0, 0, asm.DWord),
+			asm.LoadMem(asm.R1, asm.R0, connStart, asm.DWord),
 			asm.JNE.Imm(asm.R1, 0, "out"),
 			asm.Mov.Reg(asm.R7, asm.R0),
 			asm.FnKtimeGetNs.Call(),
-			asm.StoreMem(asm.R7, 0, asm.R0, asm.DWord),
-		},
-		leave(0))
+			asm.StoreMem(asm.R7, connStart, asm.R0, asm.DWord),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol("out"),
+			asm.Return(),
+		})
 }

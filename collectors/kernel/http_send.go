@@ -13,10 +13,9 @@ import (
 
 // sendLayout is where this kernel keeps what the send program reads.
 type sendLayout struct {
-	port, queued, sndbuf      int16 // struct sock
-	skbLen                    int16 // struct sk_buff
-	kind, consumed, buf, left int16 // struct msghdr: what is still to be sent
-	oneBuffer, manyBuffers    int32 // values of kind
+	port, written                    int16 // struct sock, tcp_sock
+	kind, consumed, buf, parts, left int16 // struct msghdr: what is still to be sent
+	oneBuffer, manyBuffers           int32 // values of kind
 }
 
 func newSendLayout(t *types) (l sendLayout, err error) {
@@ -27,13 +26,12 @@ func newSendLayout(t *types) (l sendLayout, err error) {
 		return v
 	}
 	l.port = at("sock", "__sk_common.skc_num")
-	l.queued = at("sock", "sk_wmem_queued")
-	l.sndbuf = at("sock", "sk_sndbuf")
-	l.skbLen = at("sk_buff", "len")
+	l.written = at("tcp_sock", "write_seq")
 	iter := at("msghdr", "msg_iter")
 	l.kind = iter + at("iov_iter", "iter_type")
 	l.consumed = iter + at("iov_iter", "iov_offset")
 	l.buf = iter + at("iov_iter", "ubuf")
+	l.parts = iter + at("iov_iter", "nr_segs")
 	l.left = iter + at("iov_iter", "count")
 	if err != nil {
 		return l, err
@@ -95,75 +93,58 @@ func (h *HTTP) trace(t *types, of string, spec *ebpf.ProgramSpec) error {
 	})
 }
 
-const argsAt = -40 // where the program's arguments are kept in its frame
-
+// sendProgram sees a send at each turn of the kernel's loop over it, and again
+// when it had to wait for room: the walk knows what it has walked.
 func (h *HTTP) sendProgram(l sendLayout, own home) asm.Instructions {
-	return join(asm.Instructions{
+	w := walker{tables: &h.tables, deep: true, read: asm.Instructions{
+		asm.LoadMem(asm.R4, asm.R6, walkFrom, asm.DWord),
+		asm.Add.Reg(asm.R3, asm.R4),
+		asm.FnProbeReadUser.Call(),
+	}}
+	return function("http_send", btf.StaticFunc, join(asm.Instructions{
 		asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord), // sk
 		asm.LoadMem(asm.R7, asm.R1, 8, asm.DWord), // msg
 		asm.LoadMem(asm.R8, asm.R6, l.port, asm.Half),
-		asm.StoreMem(asm.RFP, argsAt, asm.R1, asm.DWord),
 	},
 		h.tables.toSlot(),
 		own.only(asm.R6),
-		l.firstTurn(),
-		l.read(),
-		toClass(),
-		asm.Instructions{asm.Mov.Imm(asm.R0, 0).WithSymbol("count")},
-		h.tables.count(),
-		h.tables.time(),
-		leave(0))
+		l.piece(),
+		asm.Instructions{asm.Mov.Reg(asm.R2, asm.R6)},
+		h.tables.conn(),
+		w.main()))
 }
 
-// firstTurn leaves where these bytes have come by before, or will once more:
-// the tracepoint fires for each turn of the kernel's loop over a long send, and
-// a send that finds no room waits, or fails, and is tried again.
-func (l sendLayout) firstTurn() asm.Instructions {
+// piece says where in the stream and where in memory the send lies.
+func (l sendLayout) piece() asm.Instructions {
+	at := func(field int16) int16 { return frameAt + field }
 	return asm.Instructions{
-		asm.LoadMem(asm.R0, asm.R7, l.consumed, asm.DWord),
-		asm.JNE.Imm(asm.R0, 0, "out"),
-		asm.LoadMem(asm.R2, asm.R7, l.left, asm.DWord),
-		asm.JEq.Imm(asm.R2, 0, "out"),
-		asm.LoadMem(asm.R1, asm.R6, l.queued, asm.Word),
-		asm.LoadMem(asm.R2, asm.R6, l.sndbuf, asm.Word),
-		asm.JSLT.Reg(asm.R1, asm.R2, "room"),
-		// None; but the last packet of the queue may have some.
-		asm.LoadMem(asm.R1, asm.RFP, argsAt, asm.DWord),
-		asm.LoadMem(asm.R2, asm.R1, 16, asm.DWord), // skb
-		asm.JEq.Imm(asm.R2, 0, "out"),
-		asm.LoadMem(asm.R2, asm.R2, l.skbLen, asm.Word),
-		asm.LoadMem(asm.R1, asm.R1, 24, asm.DWord), // size_goal
-		asm.LSh.Imm(asm.R1, 32),
-		asm.ArSh.Imm(asm.R1, 32),
-		asm.JSGE.Reg(asm.R2, asm.R1, "out"),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("room"),
-	}
-}
-
-// read puts the beginning of the send on the stack. What is no buffer of the
-// server's own (sendfile, kernel TLS) can't be read: no response begins there.
-func (l sendLayout) read() asm.Instructions {
-	return asm.Instructions{
-		asm.Mov.Imm(asm.R1, 0),
-		asm.StoreMem(asm.RFP, onStack, asm.R1, asm.DWord),
-		asm.StoreMem(asm.RFP, onStack+8, asm.R1, asm.DWord),
-		asm.LoadMem(asm.R1, asm.R7, l.kind, asm.Byte),
+		asm.LoadMem(asm.R8, asm.R7, l.left, asm.DWord),
+		asm.JEq.Imm(asm.R8, 0, "out"),
+		asm.Mov.Reg(asm.R1, asm.R6),
+		asm.FnSkcToTcpSock.Call(),
+		asm.JEq.Imm(asm.R0, 0, "out"),
+		load(asm.R1, asm.R0, l.written),
+		store(asm.RFP, at(walkPart), asm.R1),
+		asm.Mov.Reg(asm.R2, asm.R8),
+		asm.Add.Reg32(asm.R8, asm.R1),
+		store(asm.RFP, at(walkTo), asm.R8),
+		store(asm.RFP, at(walkPartTo), asm.R8),
 		asm.LoadMem(asm.R3, asm.R7, l.buf, asm.DWord),
-		asm.LoadMem(asm.R4, asm.R7, l.left, asm.DWord),
-		asm.JEq.Imm(asm.R1, l.oneBuffer, "buffer"),
-		asm.JNE.Imm(asm.R1, l.manyBuffers, "class"),
-		asm.Mov.Reg(asm.R1, asm.RFP),
-		asm.Add.Imm(asm.R1, onStack-16), // struct iovec: address, length
-		asm.Mov.Imm(asm.R2, 16),
-		asm.FnProbeReadKernel.Call(),
-		asm.JNE.Imm(asm.R0, 0, "class"),
-		asm.LoadMem(asm.R4, asm.RFP, onStack-8, asm.DWord),
-		asm.LoadMem(asm.R3, asm.RFP, onStack-16, asm.DWord),
-		asm.JLT.Imm(asm.R4, beginning, "class").WithSymbol("buffer"),
-		asm.Mov.Reg(asm.R1, asm.RFP),
-		asm.Add.Imm(asm.R1, onStack),
-		asm.Mov.Imm(asm.R2, beginning),
-		asm.FnProbeReadUser.Call(),
-		asm.Mov.Imm(asm.R0, 0).WithSymbol("class"),
+		asm.Mov.Reg(asm.R4, asm.R2),
+		asm.RSh.Imm(asm.R4, 63), // 0, but the verifier need not know: it would try each value
+		asm.LoadMem(asm.R2, asm.R7, l.consumed, asm.DWord),
+		asm.LoadMem(asm.R5, asm.R7, l.kind, asm.Byte),
+		asm.JEq.Imm(asm.R5, l.oneBuffer, "buffer"),
+		// What is no buffer of the server's own (sendfile, kernel TLS) can't be
+		// read: no response begins there.
+		asm.JNE.Imm(asm.R5, l.manyBuffers, "buffer"),
+		// The first part is as if it began before what is sent of it.
+		asm.LoadMem(asm.R4, asm.R7, l.parts, asm.DWord),
+		asm.Sub.Reg32(asm.R1, asm.R2),
+		store(asm.RFP, at(walkPartTo), asm.R1),
+		asm.StoreMem(asm.RFP, at(walkVector), asm.R3, asm.DWord).WithSymbol("buffer"),
+		asm.Add.Reg(asm.R3, asm.R2),
+		asm.StoreMem(asm.RFP, at(walkFrom), asm.R3, asm.DWord),
+		store(asm.RFP, at(walkParts), asm.R4),
 	}
 }

@@ -51,17 +51,24 @@ func (t *tables) create(latency bool, keep func(io.Closer)) error {
 	if t.ports, err = shared("http_ports", 2<<16); err != nil {
 		return err
 	}
-	if t.counters, err = shared("http_counts", slotCount*t.shards*shardBytes); err != nil || !latency {
+	if t.counters, err = shared("http_counts", slotCount*t.shards*shardBytes); err != nil {
 		return err
 	}
-	if t.times, err = shared("http_times", slotCount*timeBytes); err != nil {
-		return err
+	if latency {
+		if t.times, err = shared("http_times", slotCount*timeBytes); err != nil {
+			return err
+		}
 	}
+	word := &btf.Int{Name: "u64", Size: 8}
 	t.conns, err = newMap(&ebpf.MapSpec{
-		Name: "http_conns", Type: ebpf.SkStorage, KeySize: 4, ValueSize: 8,
+		Name: "http_conns", Type: ebpf.SkStorage, KeySize: 4, ValueSize: connBytes,
 		Flags: unix.BPF_F_NO_PREALLOC,
 		Key:   &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed},
-		Value: &btf.Int{Name: "u64", Size: 8},
+		Value: &btf.Struct{Name: "http_conn", Size: connBytes, Members: []btf.Member{
+			{Name: "start", Type: word},
+			{Name: "end_body", Type: word, Offset: 64},
+			{Name: "next_state", Type: word, Offset: 128},
+		}},
 	}, keep)
 	return err
 }
