@@ -35,7 +35,8 @@ type HTTPOptions struct {
 type HTTP struct {
 	mode   Mode
 	caveat string
-	root   string // of the cgroups, for Egress
+	root   string  // of the cgroups, for Egress
+	want   []right // what the kernel asks for
 
 	mu     sync.Mutex
 	slots  slots
@@ -88,20 +89,24 @@ func openHTTP(o HTTPOptions) (h *HTTP, err error) {
 			h = nil
 		}
 	}()
-	t, err := loadTypes()
-	if err != nil {
+	h.want = []right{capBPF, capPerfmon}
+	if o.Mode == Egress {
+		h.want = []right{capBPF, capNetAdmin}
+		if o.Latency {
+			h.want = append(h.want, capPerfmon)
+		}
+	}
+	if err := h.tables.create(o.Latency, h.want, h.keep); err != nil {
 		return h, err
 	}
-	if err := h.tables.create(o.Latency, h.keep); err != nil {
-		return h, err
-	}
+	var t types // they are read where the first program asks for them
 	if o.Mode == Send {
-		err = h.attachSend(t)
+		err = h.attachSend(&t)
 	} else {
-		err = h.attachEgress(t, o.Proc)
+		err = h.attachEgress(&t, o.Proc)
 	}
 	if err == nil && o.Latency {
-		err = h.attachRequests(t)
+		err = h.attachRequests(&t)
 	}
 	return h, err
 }
@@ -182,11 +187,11 @@ func (h *HTTP) Close() error {
 	return errors.Join(errs...)
 }
 
-// load loads one program. The rights are those its kind asks for.
-func (h *HTTP) load(what string, want []right, t *types, spec *ebpf.ProgramSpec) (*ebpf.Program, error) {
+// load loads one program.
+func (h *HTTP) load(what string, spec *ebpf.ProgramSpec) (*ebpf.Program, error) {
 	var p *ebpf.Program
-	err := try(what, want, func() (err error) {
-		p, err = ebpf.NewProgramWithOptions(spec, ebpf.ProgramOptions{KernelTypes: t.spec})
+	err := try(what, h.want, func() (err error) {
+		p, err = ebpf.NewProgram(spec)
 		return err
 	})
 	if err != nil {

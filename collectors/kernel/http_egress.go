@@ -32,8 +32,12 @@ type egressHome struct {
 func egressHomes(t *types) []egressHome {
 	return []egressHome{
 		{name: "by cookie", only: onlyCookie}, // Linux 6.15
-		{name: "by socket", only: func() (asm.Instructions, error) { // Linux 5.9
-			own, err := newHome(t)
+		{name: "by socket", only: func() (_ asm.Instructions, err error) { // Linux 5.9
+			var own home
+			err = t.find("a namespace", func() error {
+				own, err = newHome(t)
+				return err
+			})
 			return join(asm.Instructions{
 				asm.LoadMem(asm.R1, asm.R6, skbSock, asm.DWord),
 				asm.JEq.Imm(asm.R1, 0, "out"),
@@ -71,7 +75,6 @@ func onlyCookie() (asm.Instructions, error) {
 // attachEgress counts in the packets that leave the sockets of the whole
 // machine.
 func (h *HTTP) attachEgress(t *types, proc string) error {
-	want := []right{capBPF, capNetAdmin}
 	err := try("find the cgroup v2 directory", nil, func() (err error) {
 		h.root, err = cgroupRoot(proc)
 		return err
@@ -79,11 +82,11 @@ func (h *HTTP) attachEgress(t *types, proc string) error {
 	if err != nil {
 		return err
 	}
-	p, err := h.loadEgress(t, want)
+	p, err := h.loadEgress(t)
 	if err != nil {
 		return err
 	}
-	return try("attach the program that sees packets to "+h.root, want, func() error {
+	return try("attach the program that sees packets to "+h.root, h.want, func() error {
 		l, err := attachCgroup(p, h.root)
 		if err == nil {
 			h.keep(l)
@@ -107,11 +110,11 @@ func attachCgroup(p *ebpf.Program, root string) (link.Link, error) {
 
 // loadEgress loads the best program that this kernel takes: to count what is
 // ours alone comes first.
-func (h *HTTP) loadEgress(t *types, want []right) (*ebpf.Program, error) {
+func (h *HTTP) loadEgress(t *types) (*ebpf.Program, error) {
 	var errs []error
 	for _, way := range egressHomes(t) {
 		for _, deep := range []bool{true, false} {
-			p, err := h.loadEgressWay(t, want, way, deep)
+			p, err := h.loadEgressWay(way, deep)
 			if err == nil {
 				return p, nil
 			}
@@ -121,7 +124,7 @@ func (h *HTTP) loadEgress(t *types, want []right) (*ebpf.Program, error) {
 	return nil, errors.Join(errs...)
 }
 
-func (h *HTTP) loadEgressWay(t *types, want []right, way egressHome, deep bool) (*ebpf.Program, error) {
+func (h *HTTP) loadEgressWay(way egressHome, deep bool) (*ebpf.Program, error) {
 	var only asm.Instructions
 	err := try("know the sockets of this network namespace "+way.name, nil, func() (err error) {
 		only, err = way.only()
@@ -135,7 +138,7 @@ func (h *HTTP) loadEgressWay(t *types, want []right, way egressHome, deep bool) 
 	if !deep {
 		depth = "the beginning of"
 	}
-	return h.load("load the program that sees "+depth+" packets, "+way.name, want, t, &ebpf.ProgramSpec{
+	return h.load("load the program that sees "+depth+" packets, "+way.name, &ebpf.ProgramSpec{
 		Name: "http_egress", Type: ebpf.CGroupSKB, AttachType: ebpf.AttachCGroupInetEgress,
 		Instructions: h.egressProgram(only, deep), License: "Dual MIT/GPL",
 	})

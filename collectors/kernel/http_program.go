@@ -43,6 +43,18 @@ func (t *tables) conn() asm.Instructions {
 	}
 }
 
+// find does what looks up fields, once the kernel's types are read.
+func (t *types) find(of string, do func() error) error {
+	if t.spec == nil {
+		read, err := loadTypes()
+		if err != nil {
+			return err
+		}
+		*t = *read
+	}
+	return try("find the fields of "+of+" in the kernel's types", nil, do)
+}
+
 // home is how a program knows the sockets of one network namespace.
 type home struct {
 	net, inum int16 // where a socket keeps its namespace, and that its number

@@ -14,7 +14,7 @@ import (
 func (h *HTTP) attachRequests(t *types) error {
 	var port, length, data int16
 	var own home
-	err := try("find the fields of a packet in the kernel's types", nil, func() (err error) {
+	err := t.find("a packet", func() (err error) {
 		if port, err = t.offset("sock", "__sk_common.skc_num"); err != nil {
 			return err
 		}
@@ -29,7 +29,7 @@ func (h *HTTP) attachRequests(t *types) error {
 	if err != nil {
 		return err
 	}
-	return h.trace(t, "requests", &ebpf.ProgramSpec{
+	return h.trace("requests", &ebpf.ProgramSpec{
 		Name: "http_requests", AttachTo: "tcp_probe",
 		Instructions: h.requestProgram(port, length, data, own),
 	})

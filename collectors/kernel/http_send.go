@@ -61,7 +61,7 @@ func newSendLayout(t *types) (l sendLayout, err error) {
 func (h *HTTP) attachSend(t *types) error {
 	var l sendLayout
 	var own home
-	err := try("find the fields of a send in the kernel's types", nil, func() (err error) {
+	err := t.find("a send", func() (err error) {
 		if l, err = newSendLayout(t); err == nil {
 			own, err = newHome(t)
 		}
@@ -70,21 +70,20 @@ func (h *HTTP) attachSend(t *types) error {
 	if err != nil {
 		return err
 	}
-	return h.trace(t, "sends", &ebpf.ProgramSpec{
+	return h.trace("sends", &ebpf.ProgramSpec{
 		Name: "http_send", AttachTo: "tcp_sendmsg_locked", Instructions: h.sendProgram(l, own),
 	})
 }
 
 // trace loads and attaches the program of one tracepoint.
-func (h *HTTP) trace(t *types, of string, spec *ebpf.ProgramSpec) error {
-	want := []right{capBPF, capPerfmon}
+func (h *HTTP) trace(of string, spec *ebpf.ProgramSpec) error {
 	spec.Type, spec.AttachType = ebpf.Tracing, ebpf.AttachTraceRawTp
 	spec.License = "Dual MIT/GPL" // some of the kernel's helpers ask for the second
-	p, err := h.load("load the program that sees "+of, want, t, spec)
+	p, err := h.load("load the program that sees "+of, spec)
 	if err != nil {
 		return err
 	}
-	return try("attach the program that sees "+of, want, func() error {
+	return try("attach the program that sees "+of, h.want, func() error {
 		l, err := link.AttachTracing(link.TracingOptions{Program: p})
 		if err == nil {
 			h.keep(l)

@@ -35,7 +35,7 @@ const (
 )
 
 // create makes the maps.
-func (t *tables) create(latency bool, keep func(io.Closer)) error {
+func (t *tables) create(latency bool, want []right, keep func(io.Closer)) error {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return err
@@ -46,7 +46,7 @@ func (t *tables) create(latency bool, keep func(io.Closer)) error {
 		return newMap(&ebpf.MapSpec{
 			Name: name, Type: ebpf.Array, KeySize: 4, ValueSize: uint32(size),
 			MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE,
-		}, keep)
+		}, want, keep)
 	}
 	if t.ports, err = shared("http_ports", 2<<16); err != nil {
 		return err
@@ -69,14 +69,14 @@ func (t *tables) create(latency bool, keep func(io.Closer)) error {
 			{Name: "end_body", Type: word, Offset: 64},
 			{Name: "next_state", Type: word, Offset: 128},
 		}},
-	}, keep)
+	}, want, keep)
 	return err
 }
 
 // newMap makes one map.
-func newMap(spec *ebpf.MapSpec, keep func(io.Closer)) (*ebpf.Map, error) {
+func newMap(spec *ebpf.MapSpec, want []right, keep func(io.Closer)) (*ebpf.Map, error) {
 	var m *ebpf.Map
-	err := try("make the table "+spec.Name, []right{capBPF}, func() (err error) {
+	err := try("make the table "+spec.Name, want, func() (err error) {
 		if m, err = ebpf.NewMap(spec); err != nil {
 			return err
 		}
