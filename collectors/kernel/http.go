@@ -35,7 +35,6 @@ type HTTPOptions struct {
 type HTTP struct {
 	mode   Mode
 	caveat string
-	root   string  // of the cgroups, for Egress
 	want   []right // what the kernel asks for
 
 	mu     sync.Mutex
@@ -76,7 +75,7 @@ func OpenHTTP(o HTTPOptions) (*HTTP, error) {
 	o.Mode = Egress
 	h, err := openHTTP(o)
 	if err != nil {
-		return nil, errors.Join(sendErr, err)
+		return nil, fmt.Errorf("count HTTP responses: send: %w; egress: %w", sendErr, err)
 	}
 	return h, nil
 }

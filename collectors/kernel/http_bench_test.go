@@ -107,6 +107,11 @@ func (h *HTTP) attach(b *testing.B) {
 	if h == nil {
 		return
 	}
+	root, err := openCgroups("/proc")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer root.Close()
 	for _, c := range slices.Clone(h.open) {
 		p, ok := c.(*ebpf.Program)
 		if !ok {
@@ -117,7 +122,7 @@ func (h *HTTP) attach(b *testing.B) {
 		if p.Type() == ebpf.Tracing {
 			l, err = link.AttachTracing(link.TracingOptions{Program: p})
 		} else {
-			l, err = attachCgroup(p, h.root)
+			l, err = attachCgroup(p, root)
 		}
 		if err != nil {
 			b.Fatal(err)

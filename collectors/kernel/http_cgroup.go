@@ -7,7 +7,39 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
+
+// openCgroups opens the root of the cgroup v2 hierarchy. Where no directory shows
+// it, it is mounted at no place: that ends when the file is closed.
+func openCgroups(proc string) (*os.File, error) {
+	dir, err := cgroupRoot(proc)
+	if err == nil {
+		return os.Open(dir)
+	}
+	f, mountErr := mountCgroups()
+	if mountErr != nil {
+		return nil, errors.Join(err, mountErr)
+	}
+	return f, nil
+}
+
+func mountCgroups() (*os.File, error) {
+	fs, err := unix.Fsopen("cgroup2", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("fsopen cgroup2", err)
+	}
+	defer unix.Close(fs)
+	if err := unix.FsconfigCreate(fs); err != nil {
+		return nil, os.NewSyscallError("fsconfig cgroup2", err)
+	}
+	fd, err := unix.Fsmount(fs, unix.FSMOUNT_CLOEXEC, unix.MOUNT_ATTR_NOSUID)
+	if err != nil {
+		return nil, os.NewSyscallError("fsmount cgroup2", err)
+	}
+	return os.NewFile(uintptr(fd), "cgroup2"), nil
+}
 
 // cgroupRoot is the directory of the cgroup v2 hierarchy. A process that was put
 // into a network namespace often has mounts of its own that hide it: then it is

@@ -5,6 +5,8 @@ package kernel
 import (
 	"errors"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -23,9 +25,9 @@ const (
 
 // egressHome is one way to know the sockets of one namespace.
 type egressHome struct {
-	name   string
-	caveat string
-	only   func() (asm.Instructions, error) // packet in R6
+	name    string
+	caveats []string
+	only    func() (asm.Instructions, error) // packet in R6
 }
 
 // egressHomes lists them, the best first: newer kernels have the cheaper ones.
@@ -46,9 +48,9 @@ func egressHomes(t *types) []egressHome {
 			}, own.only(asm.R0)), err
 		}},
 		{
-			name:   "of all",
-			caveat: "this kernel does not tell network namespaces apart: responses of containers on the same port count too",
-			only:   func() (asm.Instructions, error) { return nil, nil },
+			name:    "of all",
+			caveats: []string{"this kernel does not tell network namespaces apart: responses of containers on the same port count too"},
+			only:    func() (asm.Instructions, error) { return nil, nil },
 		},
 	}
 }
@@ -75,19 +77,21 @@ func onlyCookie() (asm.Instructions, error) {
 // attachEgress counts in the packets that leave the sockets of the whole
 // machine.
 func (h *HTTP) attachEgress(t *types, proc string) error {
-	err := try("find the cgroup v2 directory", nil, func() (err error) {
-		h.root, err = cgroupRoot(proc)
+	var root *os.File
+	err := try("open the root of the cgroup v2 hierarchy", nil, func() (err error) {
+		root, err = openCgroups(proc)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	defer root.Close()
 	p, err := h.loadEgress(t)
 	if err != nil {
 		return err
 	}
-	return try("attach the program that sees packets to "+h.root, h.want, func() error {
-		l, err := attachCgroup(p, h.root)
+	return try("attach the program that sees packets", h.want, func() error {
+		l, err := attachCgroup(p, root)
 		if err == nil {
 			h.keep(l)
 		}
@@ -97,14 +101,9 @@ func (h *HTTP) attachEgress(t *types, proc string) error {
 
 // attachCgroup makes a link, which ends with this process. (link.AttachCgroup
 // falls back to an attachment that outlives it.)
-func attachCgroup(p *ebpf.Program, root string) (link.Link, error) {
-	dir, err := os.Open(root)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
+func attachCgroup(p *ebpf.Program, root *os.File) (link.Link, error) {
 	return link.AttachRawLink(link.RawLinkOptions{
-		Target: int(dir.Fd()), Program: p, Attach: ebpf.AttachCGroupInetEgress,
+		Target: int(root.Fd()), Program: p, Attach: ebpf.AttachCGroupInetEgress,
 	})
 }
 
@@ -133,11 +132,12 @@ func (h *HTTP) loadEgressWay(way egressHome, deep bool) (*ebpf.Program, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.caveat = way.caveat
-	depth := "into"
+	depth, caveats := "into", slices.Clone(way.caveats)
 	if !deep {
 		depth = "the beginning of"
+		caveats = append(caveats, "of several responses in one packet only the first counts")
 	}
+	h.caveat = strings.Join(caveats, "; ")
 	return h.load("load the program that sees "+depth+" packets, "+way.name, &ebpf.ProgramSpec{
 		Name: "http_egress", Type: ebpf.CGroupSKB, AttachType: ebpf.AttachCGroupInetEgress,
 		Instructions: h.egressProgram(only, deep), License: "Dual MIT/GPL",
