@@ -30,8 +30,30 @@ type HTTPOptions struct {
 }
 
 // HTTP counts the responses of HTTP/1 servers by local port and status class,
-// inside the kernel, of the network namespace that this process was in when it
-// opened it. Safe for concurrent use.
+// inside the kernel, in the network namespace of this process. Safe for
+// concurrent use.
+//
+// Exact in both modes: keep-alive or not, IPv4, IPv6 and IPv4 in IPv6 sockets,
+// any status, HTTP/1.0, interim answers, answers to HEAD, pipelining, a reader
+// that is too slow, lost packets, bodies in the same send or in others and what
+// is in them, sendfile, several responses in one send or one writev (up to about
+// a hundred) as long as each but the last names its length, below 10 MB, or has
+// no body.
+//
+// Not counted: a status line cut within its first 12 bytes by two sends (Egress:
+// packets); a response in one send behind one whose end is not known (chunked,
+// 10 MB or more, a header of two parts of a writev) or whose body it does not
+// hold whole (after an answer to HEAD); in Send, what
+// is sent from no buffer of the server's own: kernel TLS, io_uring with
+// registered buffers, Multipath TCP; and, always, TLS and HTTP/2.
+//
+// Counted though it is none: a body that begins with "HTTP/1.x NNN" in a send
+// (Egress: packet) of its own, once; so might an answer to HEAD be followed. The
+// same for each send of a body whose length is not known.
+//
+// Egress sees the packets of sockets whose process lives below the root of the
+// cgroups that this process sees. A response counts when it is handed to the
+// kernel (Egress: to the network), even where the client is gone.
 type HTTP struct {
 	mode   Mode
 	caveat string

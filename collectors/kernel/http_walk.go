@@ -62,7 +62,7 @@ const (
 	walkWindow = 80
 
 	window    = 256
-	chunk     = 64 // what one step looks at
+	chunk     = 32 // what one step looks at
 	slack     = 40 // a look at a line may read this far behind the window
 	walkBytes = walkWindow + window + slack
 	frameAt   = -walkBytes
