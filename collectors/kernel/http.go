@@ -40,16 +40,17 @@ type HTTPOptions struct {
 // a hundred) as long as each but the last names its length, below 10 MB, or has
 // no body.
 //
-// Not counted: a status line cut within its first 12 bytes by two sends (Egress:
-// packets); a response in one send behind one whose end is not known (chunked,
-// 10 MB or more, a header of two parts of a writev) or whose body it does not
-// hold whole (after an answer to HEAD); in Send, what
-// is sent from no buffer of the server's own: kernel TLS, io_uring with
-// registered buffers, Multipath TCP; and, always, TLS and HTTP/2.
+// Not counted: a status line cut within its first 12 bytes by two sends; a
+// response in one send behind one whose end is not known (chunked, 10 MB or more,
+// a header in two parts of a writev) or whose body does not follow (to HEAD,
+// where its length reaches beyond the send). For Egress read "packet" for "send":
+// TCP joins sends that wait for a slow reader. In Send, what is sent from no
+// buffer of the server's own: kernel TLS, io_uring with registered buffers,
+// Multipath TCP. And always, TLS and HTTP/2.
 //
-// Counted though it is none: a body that begins with "HTTP/1.x NNN" in a send
-// (Egress: packet) of its own, once; so might an answer to HEAD be followed. The
-// same for each send of a body whose length is not known.
+// Counted though it is none: a body that is sent apart from its header and begins
+// with "HTTP/1.x NNN", for what answers HEAD may be followed by that; and each
+// such send of a body whose length is not known.
 //
 // Egress sees the packets of sockets whose process lives below the root of the
 // cgroups that this process sees. A response counts when it is handed to the

@@ -73,6 +73,22 @@ func response(status string, n int) string {
 // head is what comes before a body of n bytes.
 func head(n int) string { return fmt.Sprintf("HTTP/1.1 200 OK\r\ncontent-length:%d\r\n\r\n", n) }
 
+// sameShapes are responses that differ in their length only, or in where their
+// body is sent.
+func sameShapes() (writes []string) {
+	for n := 10; n < 30; n++ {
+		writes = append(writes,
+			response("200 OK", n), response("404 No", n), response("404 No", n),
+			head(1+len(pretended)+n)+strings.Repeat("x", n+1), pretended,
+			response("500 KO", n),
+			response("200 OK", n)+response("200 OK", n+1))
+		if n%2 == 0 {
+			writes = append(writes, response("200 OK", 5))
+		}
+	}
+	return writes
+}
+
 // pretended is a body that looks like a response.
 const pretended = "HTTP/1.1 500 Pretended\r\nContent-Length: 0\r\n\r\n"
 
@@ -162,6 +178,10 @@ var scripts = map[string]script{
 			head(len(pretended)), pretended,
 			"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n", "hello",
 		},
+	},
+	"headers of one shape and other lengths": {
+		requests: 3, want: Counts{Class: [6]uint64{2: 3 * 90, 4: 3 * 40, 5: 3 * 20}, Other: 3 * 20}, packets: true,
+		writes: sameShapes(),
 	},
 	"chunked": {
 		requests: 7, want: Counts{Class: [6]uint64{2: 7}, Other: 14}, packets: true,

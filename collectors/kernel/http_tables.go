@@ -66,8 +66,10 @@ func (t *tables) create(latency bool, want []right, keep func(io.Closer)) error 
 		Key:   &btf.Int{Name: "int", Size: 4, Encoding: btf.Signed},
 		Value: &btf.Struct{Name: "http_conn", Size: connBytes, Members: []btf.Member{
 			{Name: "start", Type: word},
-			{Name: "end_body", Type: word, Offset: 64},
-			{Name: "next_state", Type: word, Offset: 128},
+			{Name: "end", Type: word, Offset: 64},
+			{Name: "next", Type: word, Offset: 128},
+			{Name: "digits", Type: word, Offset: 192},
+			{Name: "shape", Type: word, Offset: 256},
 		}},
 	}, want, keep)
 	return err

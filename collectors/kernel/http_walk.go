@@ -29,7 +29,12 @@ const (
 	connState = 12
 	connBody  = 16 // where the body of the newest response begins
 	connNext  = 20 // where the response after it begins
-	connBytes = 24
+	// The shape of the newest header that named a length: servers mostly repeat
+	// it, and then it need not be read through.
+	connDigits = 24 // its 8 bytes from the length's digits on ...
+	connPlace  = 32 // ... where they lie ...
+	connHead   = 36 // ... and where its last "\r\n" lies; 0: not known
+	connBytes  = 40
 
 	// connLength is Content-Length, -1 where none was seen, while a header is
 	// read: 8 bytes, in place of connBody and connNext.
@@ -43,6 +48,7 @@ const (
 	connEmpty   = 8  // the status allows no body
 	connBack    = 16 // it went back to look where a body begins
 	connCounted = 32 // responses begin in this piece
+	connMoved   = 64 // the window does not begin where the response does
 	connChunk   = 8  // the bits from here on: where the next chunk of the window begins
 )
 
@@ -294,6 +300,41 @@ func (w walker) begun() asm.Instructions {
 		store(asm.R1, connState, asm.R2),
 		asm.Mov.Imm(asm.R2, -1),
 		asm.StoreMem(asm.R1, connLength, asm.R2, asm.DWord),
+	}, w.sameShape())
+}
+
+// sameShape skips reading a header that has the shape of the one before: the
+// same digits at the same place, and its end at the same place.
+func (w walker) sameShape() asm.Instructions {
+	if !w.deep {
+		return nil
+	}
+	return join(asm.Instructions{
+		load(asm.R4, asm.R1, connHead),
+		asm.JLT.Imm(asm.R4, beginning, "other shape"),
+		asm.JGT.Imm(asm.R4, window-2, "other shape"),
+		load(asm.R2, asm.R6, walkPartTo),
+		load(asm.R3, asm.R6, walkAt),
+		asm.Sub.Reg32(asm.R2, asm.R3),
+		asm.Sub.Imm(asm.R2, 2),
+		asm.JSGT.Reg(asm.R4, asm.R2, "other shape"),
+		asm.Sub.Imm(asm.R4, 2),
+	}, eight(), asm.Instructions{
+		asm.JNE.Imm32(asm.R3, '\r'|'\n'<<8|'\r'<<16|'\n'<<24, "other shape"),
+		asm.LoadMem(asm.R5, asm.R6, walkConn, asm.DWord),
+		load(asm.R4, asm.R5, connPlace),
+		asm.JGT.Imm(asm.R4, window, "other shape"),
+	}, eight(), asm.Instructions{
+		asm.LoadMem(asm.R1, asm.R5, connDigits, asm.DWord),
+		asm.JNE.Reg(asm.R1, asm.R3, "other shape"),
+	}, number(), asm.Instructions{
+		asm.StoreMem(asm.R5, connLength, asm.R3, asm.DWord),
+		load(asm.R4, asm.R5, connHead),
+		asm.JGT.Imm(asm.R4, window, "other shape"), // never
+		asm.Ja.Label("end"),
+		asm.LoadMem(asm.R1, asm.R6, walkConn, asm.DWord).WithSymbol("other shape"),
+		asm.Mov.Imm(asm.R2, 0),
+		store(asm.R1, connHead, asm.R2),
 	})
 }
 
@@ -369,7 +410,7 @@ func (w walker) toLine() asm.Instructions {
 		asm.Sub.Imm(asm.R1, 1),
 		asm.And.Reg(asm.R5, asm.R1),
 		// Too near the end of the window to hold what is looked for: read on.
-		asm.JLE.Imm(asm.R4, window-lineMost, "last"),
+		asm.JLE.Imm(asm.R4, window-16, "last"),
 		asm.JGT.Imm(asm.R9, window, "again"),
 		asm.Mov.Reg(asm.R1, asm.R4).WithSymbol("last"),
 		asm.Add.Imm(asm.R1, 2),
@@ -415,7 +456,9 @@ func (w walker) length() asm.Instructions {
 		asm.And.Imm(asm.R2, 0xffff),
 		asm.JEq.Imm(asm.R2, '\r'|'\n'<<8, "end"),
 	}, eightAre("content-", "lines"), asm.Instructions{
-		asm.Add.Imm(asm.R4, 7),
+		asm.JLE.Imm(asm.R4, window-lineMost, "whole line"),
+		asm.JGT.Imm(asm.R9, window, "again"),
+		asm.Add.Imm(asm.R4, 7).WithSymbol("whole line"),
 	}, eight(), eightAre("-length:", "past"), asm.Instructions{
 		asm.Add.Imm(asm.R4, 8),
 		asm.Mov.Reg(asm.R1, asm.R6),
@@ -424,9 +467,12 @@ func (w walker) length() asm.Instructions {
 		asm.JNE.Imm(asm.R1, ' ', "number"),
 		asm.Add.Imm(asm.R4, 1),
 		asm.Mov.Imm(asm.R0, 0).WithSymbol("number"),
-	}, eight(), number(), asm.Instructions{
-		asm.LoadMem(asm.R1, asm.R6, walkConn, asm.DWord),
-		asm.StoreMem(asm.R1, connLength, asm.R3, asm.DWord),
+	}, eight(), asm.Instructions{
+		asm.LoadMem(asm.R5, asm.R6, walkConn, asm.DWord),
+		asm.StoreMem(asm.R5, connDigits, asm.R3, asm.DWord),
+		store(asm.R5, connPlace, asm.R4),
+	}, number(), asm.Instructions{
+		asm.StoreMem(asm.R5, connLength, asm.R3, asm.DWord),
 		// The rest in another step: the verifier need not think of what it was.
 		asm.Add.Imm(asm.R8, 8).WithSymbol("past"),
 		asm.Ja.Label("chunk"),
@@ -484,7 +530,8 @@ func number() asm.Instructions {
 // response.
 func (w walker) ended() asm.Instructions {
 	return asm.Instructions{
-		load(asm.R3, asm.R6, walkAt).WithSymbol("end"),
+		asm.Mov.Reg(asm.R0, asm.R4).WithSymbol("end"),
+		load(asm.R3, asm.R6, walkAt),
 		asm.Add.Reg32(asm.R3, asm.R4),
 		asm.Add.Imm32(asm.R3, 2), // the body
 		asm.Mov.Reg(asm.R4, asm.R3),
@@ -493,7 +540,9 @@ func (w walker) ended() asm.Instructions {
 		asm.JSet.Imm(asm.R2, connEmpty, "known"),
 		asm.LoadMem(asm.R1, asm.R5, connLength, asm.DWord),
 		asm.JGT.Imm(asm.R1, lengthMost, "unknown"),
-		asm.Add.Reg32(asm.R4, asm.R1),
+		asm.JSet.Imm(asm.R2, connMoved, "long"),
+		store(asm.R5, connHead, asm.R0),
+		asm.Add.Reg32(asm.R4, asm.R1).WithSymbol("long"),
 		store(asm.R5, connBody, asm.R3).WithSymbol("known"),
 		store(asm.R5, connNext, asm.R4),
 		asm.Mov.Imm(asm.R2, connSeen|connFramed|connCounted),
@@ -511,6 +560,10 @@ func (w walker) cut() asm.Instructions {
 		load(asm.R1, asm.R6, walkAt).WithSymbol("forward"),
 		asm.Add.Reg32(asm.R1, asm.R8),
 		store(asm.R6, walkAt, asm.R1),
+		asm.LoadMem(asm.R1, asm.R6, walkConn, asm.DWord),
+		load(asm.R2, asm.R1, connState),
+		asm.Or.Imm(asm.R2, connMoved),
+		store(asm.R1, connState, asm.R2),
 		asm.Mov.Imm(asm.R8, 0),
 		asm.LoadMem(asm.R1, asm.R6, walkConn, asm.DWord).WithSymbol("later"),
 		load(asm.R2, asm.R1, connState),
