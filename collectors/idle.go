@@ -37,6 +37,12 @@ func (s *idleCores) get() []idleCore {
 	return s.list
 }
 
+// anyFree tells whether enough is idle for more workers to be of use to anybody.
+func anyFree(cores []idleCore) bool {
+	_, idle, ok := idleOf(cores, func(idleCore) bool { return true })
+	return !ok || idle >= freeCores
+}
+
 // idleOf adds up the cores that in takes; ok is false while one of them is
 // unknown or there is none.
 func idleOf(cores []idleCore, in func(c idleCore) bool) (n int, idle float64, ok bool) {

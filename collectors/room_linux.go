@@ -50,6 +50,9 @@ func (r *rooms) close() {
 // busiest thread, 0 = not known.
 func (r *rooms) of(now time.Time, key procKey, top int) procRoom {
 	all := r.idle.get()
+	if !anyFree(all) {
+		return procRoom{} // nobody has room: no need to ask for more
+	}
 	ids, err := affinityOf(key.pid)
 	if err != nil {
 		return procRoom{}

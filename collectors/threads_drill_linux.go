@@ -21,9 +21,11 @@ const (
 	drillBusiest = 8
 	drillStarved = 16
 
-	// drillThreads bounds the threads read in one interval. A process that has
-	// more alone is not looked into.
+	// drillThreads bounds the threads read in one interval, drillCasual those of
+	// processes that the rule does not want. A process that has more alone is not
+	// looked into.
 	drillThreads = 512
+	drillCasual  = 128
 
 	// factsEvery is how often name and parent of a process are read again: they
 	// change when it runs another program.
@@ -44,14 +46,18 @@ func (s *clockSource) drill(now time.Time, t *procTable, wants func(procKey, flo
 			s.readFacts(p, now, factsEvery)
 		}
 	}
-	room := drillThreads
+	room, casual := drillThreads, drillCasual
 	for _, p := range s.candidates(wants) {
 		s.readFacts(p, now, factsEvery)
-		if p.gone || p.kernel || p.threads > room {
+		left := &casual
+		if wants(p.key, p.demand()) {
+			left = &room
+		}
+		if p.gone || p.kernel || p.threads > *left {
 			p.tasks = nil
 			continue
 		}
-		room -= p.threads
+		*left -= p.threads
 		last := p.drilled
 		uses := s.readThreads(p, now)
 		if last.IsZero() || uses == nil {
@@ -82,10 +88,13 @@ func (s *clockSource) drill(now time.Time, t *procTable, wants func(procKey, flo
 }
 
 // candidates are the processes to look into, those that the rule wants first.
+// Where no core is idle it can say nothing, and only the busiest are shown.
 func (s *clockSource) candidates(wants func(procKey, float64) bool) []*clockProc {
 	most := drillBusiest
-	for _, c := range s.idle.get() {
-		if c.known && c.idle < fullCores {
+	cores := s.idle.get()
+	free := anyFree(cores)
+	for _, c := range cores {
+		if free && c.known && c.idle < fullCores {
 			most = drillStarved
 		}
 	}
@@ -94,7 +103,7 @@ func (s *clockSource) candidates(wants func(procKey, float64) bool) []*clockProc
 	for _, p := range s.order {
 		if !p.gone && (p.run >= drillRun || wants(p.key, p.demand())) {
 			out = append(out, p)
-			if wants(p.key, p.demand()) {
+			if free && wants(p.key, p.demand()) {
 				wanted++
 			}
 		}
