@@ -29,7 +29,7 @@ func BenchmarkEstablishedDump(b *testing.B) {
 			t := new(portTable)
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := s.established(context.Background(), t); err != nil {
+				if _, err := s.established(context.Background(), time.Now(), t); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -84,7 +84,8 @@ func visible(all []servicePort) (ports []servicePort, dropped int) {
 
 func connectionsReading(ports []servicePort, t *portTable) Reading {
 	services := make([]sample.Service, len(ports))
-	total := new(sample.Connections)
+	n := t.network
+	total := &sample.Connections{Source: n.source, Drift: n.drift, TimeWait: n.timeWait, PortsUsed: n.portsUsed, PortsLimit: n.portsLimit}
 	if t.known {
 		total.Established, total.Served = new(t.established), new(t.served())
 	}
@@ -93,9 +94,14 @@ func connectionsReading(ports []servicePort, t *portTable) Reading {
 		s.Services = make([]*sample.Service, len(ports))
 		for i, p := range ports {
 			v := &services[i]
-			v.Port, v.Name = uint32(p.port), p.owner.name
+			v.Port, v.Name, v.Pid = uint32(p.port), p.owner.name, uint32(p.owner.root)
+			v.Behind, v.Accepts = uint32(p.behind), p.accepts
 			if p.counted {
 				v.Connections = new(p.clients)
+			}
+			if q := p.queue; q != nil {
+				v.Queue, v.Drops = new(q.now), q.drops
+				v.Limits = &sample.ServiceLimits{Queue: new(q.limit)}
 			}
 			s.Services[i] = v
 		}
@@ -119,9 +125,15 @@ func (p *pace) due(now time.Time, changed bool) bool {
 
 // counted notes what a count at now took.
 func (p *pace) counted(now time.Time, took time.Duration, ok bool) {
-	p.earliest = now.Add(time.Duration(float64(took) / dearest))
+	p.earliest = now.Add(atMost(dearest, took))
 	p.last = now
 	if !ok {
 		p.last = time.Time{}
 	}
+}
+
+// atMost is how long to wait after something that took so much CPU time, for it
+// to cost no more than share of a core in the mean.
+func atMost(share float64, took time.Duration) time.Duration {
+	return time.Duration(float64(took) / share)
 }

@@ -17,6 +17,10 @@ type Config struct {
 	// dearer; tests hold the two roads against each other.
 	Portable bool
 
+	// walkConns counts connections by the kernel's table even where a program in
+	// the kernel may count them, for tests of that road.
+	walkConns bool
+
 	// countOwn counts the sockets of this process like any other's, for tests
 	// that listen in the process they run in.
 	countOwn bool

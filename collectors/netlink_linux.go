@@ -23,6 +23,11 @@ const (
 	diagID     = 48
 	diagMsg    = 4 + diagID + 20
 
+	// attrMemory is the attribute INET_DIAG_SKMEMINFO: numbers of 32 bits, of
+	// which the last told here is how many packets the socket has dropped.
+	attrMemory = 7
+	dropsAt    = 8 * 4
+
 	stateEstablished = 1
 	stateListen      = 10
 
@@ -48,6 +53,10 @@ type diagSocket struct {
 	sport, dport uint16
 	src, dst     [16]byte
 	inode        uint32
+	// Of a socket that listens: connections that wait to be accepted, and how
+	// many may.
+	queue, limit uint32
+	attrs        []byte // valid while each is called
 }
 
 func (s *diagSocket) local() netip.AddrPort  { return s.address(s.src, s.sport) }
@@ -58,6 +67,24 @@ func (s *diagSocket) address(a [16]byte, port uint16) netip.AddrPort {
 		return netip.AddrPortFrom(netip.AddrFrom4([4]byte(a[:4])), port)
 	}
 	return netip.AddrPortFrom(netip.AddrFrom16(a).Unmap(), port)
+}
+
+// drops is how often a socket that listens has turned a connection away because
+// its queue was full (struct sock, sk_drops); ok is false where the kernel did
+// not say.
+func (s *diagSocket) drops() (n uint32, ok bool) {
+	for b := s.attrs; len(b) >= unix.SizeofNlAttr; {
+		length := int(binary.NativeEndian.Uint16(b))
+		if length < unix.SizeofNlAttr || length > len(b) {
+			return 0, false
+		}
+		value := b[unix.SizeofNlAttr:length]
+		if binary.NativeEndian.Uint16(b[2:]) == attrMemory && len(value) >= dropsAt+4 {
+			return binary.NativeEndian.Uint32(value[dropsAt:]), true
+		}
+		b = b[min(len(b), (length+3)&^3):]
+	}
+	return 0, false
 }
 
 // diag asks the kernel for its TCP sockets. The network namespace is the one of
@@ -125,7 +152,29 @@ func (d *diag) dump(states uint32, stop func() error, each func(*diagSocket)) er
 	return nil
 }
 
+// find asks for the established socket with these ends, and returns its inode.
+func (d *diag) find(local, remote netip.AddrPort, stop func() error) (inode uint32, err error) {
+	var s diagSocket
+	err = d.ask(findRequest(local, remote), stop, func(b []byte) (bool, error) {
+		end, err := parseDiag(b, d.seq, func(found *diagSocket) { s = *found })
+		return end || s.state != 0, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if s.state != stateEstablished || s.local() != local || s.remote() != remote {
+		return 0, unix.ENOENT
+	}
+	return s.inode, nil
+}
+
 func (d *diag) dumpOne(request []byte, stop func() error, each func(*diagSocket)) error {
+	return d.ask(request, stop, func(b []byte) (bool, error) { return parseDiag(b, d.seq, each) })
+}
+
+// ask sends a request and hands each datagram of the answer to parse, until
+// that says that it was the last.
+func (d *diag) ask(request []byte, stop func() error, parse func([]byte) (end bool, err error)) error {
 	if err := d.open(); err != nil {
 		return err
 	}
@@ -149,7 +198,7 @@ func (d *diag) dumpOne(request []byte, stop func() error, each func(*diagSocket)
 			err = fmt.Errorf("%w: longer than %d bytes", errNetlink, n)
 		}
 		if err == nil {
-			end, err = parseDiag(d.buf[:n], d.seq, each)
+			end, err = parse(d.buf[:n])
 		}
 	}
 	if err != nil {
@@ -172,6 +221,7 @@ func header(length int, kind uint16) []byte {
 // id, states, dbs.
 func oldRequest(states uint32) []byte {
 	b := header(unix.SizeofNlMsghdr+diagReqOld, tcpdiagGetSock)
+	b[unix.SizeofNlMsghdr+3] = extensions(states)
 	binary.NativeEndian.PutUint32(b[unix.SizeofNlMsghdr+4+diagID:], states)
 	return b
 }
@@ -181,8 +231,38 @@ func oldRequest(states uint32) []byte {
 func familyRequest(family byte, states uint32) []byte {
 	b := header(unix.SizeofNlMsghdr+diagReqV2, sockDiagByFamily)
 	p := b[unix.SizeofNlMsghdr:]
-	p[0], p[1] = family, unix.IPPROTO_TCP
+	p[0], p[1], p[2] = family, unix.IPPROTO_TCP, extensions(states)
 	binary.NativeEndian.PutUint32(p[4:], states)
+	return b
+}
+
+// extensions are the attributes to ask for: of sockets that listen, which are
+// few, how many connections they have turned away.
+func extensions(states uint32) byte {
+	if states == 1<<stateListen {
+		return 1 << (attrMemory - 1)
+	}
+	return 0
+}
+
+// findRequest is a request for the one socket with these ends. The kernel finds
+// it in one step.
+func findRequest(local, remote netip.AddrPort) []byte {
+	family := byte(unix.AF_INET)
+	if local.Addr().Is6() {
+		family = unix.AF_INET6
+	}
+	b := familyRequest(family, 1<<stateEstablished)
+	binary.NativeEndian.PutUint16(b[6:], unix.NLM_F_REQUEST)
+	id := b[unix.SizeofNlMsghdr+8:]
+	binary.BigEndian.PutUint16(id, local.Port())
+	binary.BigEndian.PutUint16(id[2:], remote.Port())
+	copy(id[4:20], local.Addr().AsSlice())
+	copy(id[20:36], remote.Addr().AsSlice())
+	// The last eight bytes are a cookie; all ones is any.
+	for i := range id[40:diagID] {
+		id[40+i] = 0xff
+	}
 	return b
 }
 
@@ -228,8 +308,7 @@ func parseDiag(b []byte, seq uint32, each func(*diagSocket)) (end bool, err erro
 	return false, nil
 }
 
-// parse reads struct inet_diag_msg. What follows it are attributes, which are
-// not asked for.
+// parse reads struct inet_diag_msg. What follows it are attributes.
 func (s *diagSocket) parse(b []byte) bool {
 	if len(b) < diagMsg || (b[0] != unix.AF_INET && b[0] != unix.AF_INET6) {
 		return false
@@ -239,6 +318,9 @@ func (s *diagSocket) parse(b []byte) bool {
 	s.dport = binary.BigEndian.Uint16(b[6:])
 	copy(s.src[:], b[8:24])
 	copy(s.dst[:], b[24:40])
+	s.queue = binary.NativeEndian.Uint32(b[56:])
+	s.limit = binary.NativeEndian.Uint32(b[60:])
 	s.inode = binary.NativeEndian.Uint32(b[68:])
+	s.attrs = b[diagMsg:]
 	return true
 }

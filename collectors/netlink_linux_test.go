@@ -102,6 +102,36 @@ func TestParseDiag(t *testing.T) {
 	}
 }
 
+func TestDrops(t *testing.T) {
+	attr := func(kind, length uint16, value ...uint32) []byte {
+		b := binary.NativeEndian.AppendUint16(nil, length)
+		b = binary.NativeEndian.AppendUint16(b, kind)
+		for _, v := range value {
+			b = binary.NativeEndian.AppendUint32(b, v)
+		}
+		return b
+	}
+	memory := attr(attrMemory, 40, 0, 1, 2, 3, 4, 5, 6, 7, 88)
+	for name, c := range map[string]struct {
+		b    []byte
+		n    uint32
+		want bool
+	}{
+		"alone":                 {memory, 88, true},
+		"behind another":        {append(attr(8, 5, 0), memory...), 88, true},
+		"none":                  {nil, 0, false},
+		"of an old kernel":      {attr(attrMemory, 36, 0, 1, 2, 3, 4, 5, 6, 7), 0, false},
+		"longer than it is":     {attr(attrMemory, 60, 1, 2), 0, false},
+		"shorter than its head": {append(attr(8, 3), memory...), 0, false},
+		"cut off":               {memory[:3], 0, false},
+	} {
+		s := diagSocket{attrs: c.b}
+		if n, ok := s.drops(); n != c.n || ok != c.want {
+			t.Errorf("%s: %d, %v; want %d, %v", name, n, ok, c.n, c.want)
+		}
+	}
+}
+
 // TestBothRequestsGetTheSame holds the old request, which has both families in
 // one answer, against the two of today.
 func TestBothRequestsGetTheSame(t *testing.T) {
@@ -154,6 +184,7 @@ func FuzzParseDiag(f *testing.F) {
 			n++
 			s.local()
 			s.remote()
+			s.drops()
 		})
 		if n > len(b)/diagMsg {
 			t.Errorf("%d sockets in %d bytes", n, len(b))

@@ -8,12 +8,21 @@ import (
 	"sync"
 )
 
-// ownConns knows the local addresses of the connections capmon itself has made
-// to servers on this machine, so that they are not counted as load. The zero
-// value is ready.
+// ownConns knows the connections capmon itself has made to servers on this
+// machine, so that they are not counted as load. The zero value is ready.
 type ownConns struct {
-	mu    sync.Mutex
-	addrs []netip.AddrPort
+	mu     sync.Mutex
+	open   []connEnds
+	dialed map[uint16]uint32 // connections made so far, by port
+}
+
+// connEnds are the addresses of a connection, both plain.
+type connEnds struct{ local, remote netip.AddrPort }
+
+// near tells whether the peer of a connection is on this machine: on loopback,
+// or at the address of this end.
+func (c connEnds) near() bool {
+	return c.remote.Addr().IsLoopback() || c.remote.Addr() == c.local.Addr()
 }
 
 // dial connects and remembers the connection until it is closed.
@@ -22,30 +31,42 @@ func (o *ownConns) dial(ctx context.Context, d *net.Dialer, address string) (net
 	if err != nil {
 		return nil, err
 	}
-	a, ok := c.LocalAddr().(*net.TCPAddr)
-	if !ok {
+	local, ok := c.LocalAddr().(*net.TCPAddr)
+	remote, ok2 := c.RemoteAddr().(*net.TCPAddr)
+	if !ok || !ok2 {
 		return c, nil
 	}
-	own := plain(a.AddrPort())
+	own := connEnds{local: plain(local.AddrPort()), remote: plain(remote.AddrPort())}
 	o.mu.Lock()
-	o.addrs = append(o.addrs, own)
+	o.open = append(o.open, own)
+	if o.dialed == nil {
+		o.dialed = make(map[uint16]uint32)
+	}
+	o.dialed[own.remote.Port()]++
 	o.mu.Unlock()
 	return &ownConn{Conn: c, forget: sync.OnceFunc(func() { o.forget(own) })}, nil
 }
 
-func (o *ownConns) forget(a netip.AddrPort) {
+func (o *ownConns) forget(c connEnds) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if i := slices.Index(o.addrs, a); i >= 0 {
-		o.addrs = slices.Delete(o.addrs, i, i+1)
+	if i := slices.Index(o.open, c); i >= 0 {
+		o.open = slices.Delete(o.open, i, i+1)
 	}
 }
 
-// snapshot appends the addresses there are now to dst.
-func (o *ownConns) snapshot(dst []netip.AddrPort) []netip.AddrPort {
+// snapshot appends the connections there are now to dst.
+func (o *ownConns) snapshot(dst []connEnds) []connEnds {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return append(dst, o.addrs...)
+	return append(dst, o.open...)
+}
+
+// made is how many connections capmon has made to a port so far.
+func (o *ownConns) made(port uint16) uint32 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.dialed[port]
 }
 
 // ownConn is forgotten when it is closed.

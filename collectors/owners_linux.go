@@ -41,6 +41,7 @@ type owners struct {
 // held is one socket and who was found to hold it.
 type held struct {
 	owner owner
+	pids  []int  // every process that holds it
 	link  string // /proc/PID/fd/N of the process named; empty = not found
 	tries int
 	next  time.Time // when to look again, if the owner is not known for certain
@@ -117,7 +118,7 @@ func (o *owners) drop(sockets []listenSocket) {
 func (o *owners) settle(h *held, now time.Time, pids []int, link map[int]string) (changed bool) {
 	w, pid := o.ownerOf(pids)
 	changed = h.owner != w
-	h.owner, h.link = w, link[pid]
+	h.owner, h.link, h.pids = w, link[pid], pids
 	if h.link != "" && pid != 1 {
 		h.next = time.Time{}
 		return changed
@@ -145,6 +146,34 @@ func (o *owners) ownerOf(pids []int) (owner, int) {
 		}
 	}
 	return w, best
+}
+
+// listensOn lists the ports that a process of this machine listens on, or the
+// process it was started by, if that is the same program: a worker that takes
+// connections which its parent accepts is a part of that service, a shell that
+// a server of logins started is none.
+func (o *owners) listensOn(pid int, sockets []listenSocket) (ports []uint16) {
+	const highest = 8 // generations
+	name := ""
+	for range highest {
+		if pid <= 1 {
+			return nil
+		}
+		p, err := readProcess(o.proc, pid)
+		if err != nil || name != "" && p.name != name {
+			return nil
+		}
+		for _, s := range sockets {
+			if h := o.byID[s.id]; h != nil && slices.Contains(h.pids, pid) && !slices.Contains(ports, s.local.Port()) {
+				ports = append(ports, s.local.Port())
+			}
+		}
+		if ports != nil {
+			return ports
+		}
+		name, pid = p.name, p.parent
+	}
+	return nil
 }
 
 // holds tells whether the link of a process is the socket with this inode.

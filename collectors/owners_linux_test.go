@@ -102,6 +102,40 @@ func TestOwners(t *testing.T) {
 	}
 }
 
+// TestProcessesBelongToServices asks which ports the processes of this machine
+// listen on.
+func TestProcessesBelongToServices(t *testing.T) {
+	p := procTree{t, t.TempDir()}
+	p.process(1, 0, "systemd", "/sbin/init", 22)
+	p.process(100, 1, "haproxy", "/usr/sbin/haproxy", 80, 443)
+	p.process(101, 100, "haproxy", "/usr/sbin/haproxy", 80, 443)
+	p.process(200, 1, "node", "/usr/bin/node", 3000)
+	p.process(201, 200, "node", "/usr/bin/node") // its parent accepts
+	p.process(202, 200, "sh", "/bin/dash")
+	p.process(300, 1, "sshd", "/usr/sbin/sshd", 22)
+	p.process(301, 300, "sshd", "/usr/sbin/sshd")
+	p.process(302, 301, "bash", "/bin/bash")
+	p.process(303, 302, "curl", "/usr/bin/curl")
+	p.process(400, 1, "wrk", "/usr/bin/wrk")
+	var all []listenSocket
+	for _, id := range []uint64{22, 80, 443, 3000} {
+		all = append(all, listenSocket{addrPort(fmt.Sprint("0.0.0.0:", id)), id})
+	}
+	o := newOwners(p.dir, 600)
+	o.refresh(t.Context(), time.Now(), all)
+	for pid, want := range map[int][]uint16{
+		100: {80, 443}, 101: {80, 443},
+		200: {3000}, 201: {3000}, 202: nil,
+		300: {22}, 301: {22}, // a tunnel through a login is that service's
+		302: nil, 303: nil, // what is started in one is not
+		400: nil, 1: nil, 999: nil, 0: nil,
+	} {
+		if diff := cmp.Diff(want, o.listensOn(pid, all)); diff != "" {
+			t.Errorf("process %d (-want +got):\n%s", pid, diff)
+		}
+	}
+}
+
 // TestOwnersAreLookedForAgain follows a socket whose owner comes later and one
 // whose owner is replaced.
 func TestOwnersAreLookedForAgain(t *testing.T) {

@@ -37,6 +37,15 @@ type servicePort struct {
 	key     uint64       // changes when a socket is made anew
 	clients uint32       // established, server side
 	counted bool         // clients is known
+	accepts *float32     // connections accepted a second; nil = unknown
+	queue   *listenQueue // nil = unknown
+	behind  uint16       // the port of the service here that all clients are; 0 = an edge
+}
+
+// listenQueue is the queue of connections that wait to be accepted at a port.
+type listenQueue struct {
+	now, limit uint32
+	drops      *uint64 // turned away since capmon began; nil = unknown
 }
 
 // takes tells whether a connection to addr came through this port.
@@ -60,7 +69,17 @@ type portTable struct {
 
 	established uint32
 	known       bool // established is known
-	own         []netip.AddrPort
+	own         []connEnds
+	network     networkState
+}
+
+// networkState is what is known of all connections together, beside their
+// number. What is nil is unknown.
+type networkState struct {
+	source                sample.ConnectionSource
+	drift                 *int32
+	timeWait              *uint32
+	portsUsed, portsLimit *uint32
 }
 
 // loopbackOf is the address at which a port can be reached over loopback; ok
@@ -116,7 +135,7 @@ func (t *portTable) listen(sockets []listenSocket, owners []owner) {
 		p := &t.ports[i]
 		t.index[p.port] = uint16(i + 1)
 		if j, ok := slices.BinarySearchFunc(old, p.port, func(o servicePort, port uint16) int { return cmp.Compare(o.port, port) }); ok {
-			p.clients, p.counted = old[j].clients, old[j].counted
+			p.clients, p.counted, p.accepts, p.behind = old[j].clients, old[j].counted, old[j].accepts, old[j].behind
 		}
 	}
 }
@@ -137,8 +156,7 @@ func (o owner) and(other owner) owner {
 	return o
 }
 
-// begin starts a new count; own are the local addresses of capmon's own
-// connections.
+// begin starts a new count; own are capmon's own connections.
 func (t *portTable) begin(own *ownConns) {
 	t.own = own.snapshot(t.own[:0])
 	for i := range t.ports {
@@ -150,35 +168,64 @@ func (t *portTable) begin(own *ownConns) {
 // forget makes every count unknown.
 func (t *portTable) forget() {
 	for i := range t.ports {
-		t.ports[i].counted = false
+		t.ports[i].counted, t.ports[i].accepts = false, nil
 	}
 	t.known = false
 }
 
-// add counts one established connection.
-func (t *portTable) add(local, remote netip.AddrPort) {
+// isOwn tells whether an end of one of capmon's own connections is local or
+// remote.
+func (t *portTable) isOwn(local, remote netip.AddrPort) bool {
 	for _, o := range t.own {
-		if o == local || o == remote {
-			return
+		if o.local == local || o.local == remote {
+			return true
 		}
 	}
-	if i := t.index[local.Port()]; i != 0 {
-		if p := &t.ports[i-1]; p.takes(local.Addr()) {
-			if p.owner.own {
-				return
-			}
-			p.clients++
+	return false
+}
+
+// at is the port that a connection with this local address came through; nil
+// when it was made from here.
+func (t *portTable) at(local netip.AddrPort) *servicePort {
+	if i := t.index[local.Port()]; i != 0 && t.ports[i-1].takes(local.Addr()) {
+		return &t.ports[i-1]
+	}
+	return nil
+}
+
+// add counts one established connection.
+func (t *portTable) add(local, remote netip.AddrPort) {
+	if t.isOwn(local, remote) {
+		return
+	}
+	if p := t.at(local); p != nil {
+		if p.owner.own {
+			return
 		}
+		p.clients++
 	}
 	t.established++
 }
 
-// served is how many connections came through a port that listens.
+// served is how many connections came through a port that listens, those of
+// services behind others left out: they are the edge's once more.
 func (t *portTable) served() uint32 {
 	var n uint32
 	for _, p := range t.ports {
-		if !p.owner.own {
+		if !p.owner.own && p.behind == 0 {
 			n += p.clients
+		}
+	}
+	return n
+}
+
+// made is how many connections were not accepted at a port that listens: those
+// that take a local port of their own.
+func (t *portTable) made() uint32 {
+	n := t.established
+	for _, p := range t.ports {
+		if !p.owner.own {
+			n -= min(n, p.clients)
 		}
 	}
 	return n

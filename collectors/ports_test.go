@@ -74,7 +74,7 @@ func TestCountingByPort(t *testing.T) {
 		t.Errorf("before the first count (-want +got):\n%s", diff)
 	}
 	own := new(ownConns)
-	own.addrs = []netip.AddrPort{addrPort("127.0.0.1:33333")}
+	own.open = []connEnds{{addrPort("127.0.0.1:33333"), addrPort("127.0.0.1:80")}}
 	table.begin(own)
 	for _, c := range [][2]string{
 		{"10.0.0.1:80", "10.0.0.9:5000"},
@@ -213,13 +213,17 @@ func TestOwnConnectionsAreKnownUntilClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []netip.AddrPort{addrPort(c.LocalAddr().String())}
-	if diff := cmp.Diff(want, own.snapshot(nil), cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); diff != "" {
+	remote := addrPort(l.Addr().String())
+	want := []connEnds{{local: addrPort(c.LocalAddr().String()), remote: remote}}
+	if diff := cmp.Diff(want, own.snapshot(nil), cmp.Comparer(func(a, b connEnds) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	c.Close()
 	c.Close()
 	if left := own.snapshot(nil); len(left) != 0 {
 		t.Errorf("after Close: %v", left)
+	}
+	if n := own.made(remote.Port()); n != 1 {
+		t.Errorf("%d connections made, want 1", n)
 	}
 }

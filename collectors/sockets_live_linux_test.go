@@ -17,10 +17,12 @@ import (
 
 // socketsResult is what a child in a network namespace of its own found.
 type socketsResult struct {
-	Established, Served [2]uint32 // by the fast road, by the portable one
-	Services            [2][]portResult
-	Counted             []int        // seconds in which the fast road counted anew
-	Own                 []portResult // by the fast road where this process is capmon
+	// By the kernel's program, by sock_diag, by the portable road.
+	Sources             [3]sample.ConnectionSource
+	Established, Served [3]uint32
+	Services            [3][]portResult
+	Counted             []int        // seconds in which sock_diag counted anew
+	Own                 []portResult // by the kernel's program where this process is capmon
 	OwnEstablished      uint32
 }
 
@@ -29,10 +31,10 @@ type portResult struct {
 	Name              string
 }
 
-// TestBothRoadsCountTheSame listens and connects for real in a network
+// TestAllRoadsCountTheSame listens and connects for real in a network
 // namespace that holds nothing else: IPv4, IPv6, both on one socket, one
 // address among several, several sockets on one port.
-func TestBothRoadsCountTheSame(t *testing.T) {
+func TestAllRoadsCountTheSame(t *testing.T) {
 	needRoot(t, "network namespaces are made by root")
 	_, in, out := startChild(t, "sockets", &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET})
 	in.Close()
@@ -51,8 +53,13 @@ func TestBothRoadsCountTheSame(t *testing.T) {
 	}
 	want := socketsResult{
 		// 20 connections and as many ends on this side.
-		Established: [2]uint32{40, 40}, Served: [2]uint32{20, 20},
-		Services: [2][]portResult{services, services},
+		Established: [3]uint32{40, 40, 40}, Served: [3]uint32{20, 20, 20},
+		Services: [3][]portResult{services, services, services},
+		Sources: [3]sample.ConnectionSource{
+			sample.ConnectionSource_CONNECTION_SOURCE_EBPF,
+			sample.ConnectionSource_CONNECTION_SOURCE_SOCK_DIAG,
+			sample.ConnectionSource_CONNECTION_SOURCE_PORTABLE,
+		},
 		// At the beginning, after a change, and five seconds after that one.
 		Counted: []int{0, 2, 7},
 		// Ours: neither a service nor its connections, but the clients' ends.
@@ -97,10 +104,10 @@ func childSockets(t *testing.T) {
 		}
 	}
 	var got socketsResult
-	for i, c := range []Config{{countOwn: true}, {countOwn: true, Portable: true}} {
+	for i, c := range []Config{{countOwn: true}, {countOwn: true, walkConns: true}, {countOwn: true, Portable: true}} {
 		s := socketsSample(t, c)
 		got.Established[i], got.Served[i] = s.GetConnections().GetEstablished(), s.GetConnections().GetServed()
-		got.Services[i] = portResults(s)
+		got.Services[i], got.Sources[i] = portResults(s), s.GetConnections().GetSource()
 	}
 	s := socketsSample(t, Config{})
 	got.Own, got.OwnEstablished = portResults(s), s.GetConnections().GetEstablished()
@@ -111,7 +118,7 @@ func childSockets(t *testing.T) {
 // secondsCounted reads the sockets for nine seconds, with one change before the
 // third, and tells when the established ones were walked.
 func secondsCounted(t *testing.T) (seconds []int) {
-	d := newSocketSource(Config{countOwn: true}.withDefaults(), new(ownConns)).(*diagSource)
+	d := newSocketSource(Config{countOwn: true, walkConns: true}.withDefaults(), new(ownConns)).(*diagSource)
 	defer d.close()
 	table := new(portTable)
 	start := time.Now()

@@ -10,6 +10,8 @@ import (
 
 	"github.com/shirou/gopsutil/v3/net"
 	"github.com/shirou/gopsutil/v3/process"
+
+	"capmon/sample"
 )
 
 // tableSource lists sockets through gopsutil, which reads the system's whole
@@ -34,6 +36,7 @@ func (s *tableSource) read(ctx context.Context, now time.Time, t *portTable) (bo
 	if !s.pace.due(now, true) {
 		return s.err == nil, s.err
 	}
+	t.network.source = sample.ConnectionSource_CONNECTION_SOURCE_PORTABLE
 	began := time.Now()
 	all, err := s.list(ctx, "tcp")
 	if err != nil {

@@ -99,6 +99,7 @@ func TestConnsCountEveryWayAConnectionEnds(t *testing.T) {
 		{"IPv4 to another address", "tcp4", "0.0.0.0:0", "127.9.8.7"},
 		{"IPv6", "tcp6", "[::1]:0", "::1"},
 		{"IPv4 to a socket of both", "tcp", "[::]:0", "127.0.0.1"},
+		{"IPv4 to another address of a socket of both", "tcp", "[::]:0", "127.9.8.7"},
 	} {
 		for _, end := range []struct {
 			name string
