@@ -400,6 +400,15 @@ func childQueueAndPorts(t *testing.T) {
 		t.Fatal(err)
 	}
 	serve(t, "tcp4", "127.0.0.1:7002")
+	// A queue of no length, in which one may wait all the same.
+	none, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(none)
+	if err := errors.Join(unix.Bind(none, &unix.SockaddrInet4{Port: 7003, Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(none, 0)); err != nil {
+		t.Fatal(err)
+	}
 	roads := bothRoads(true)
 	for _, r := range roads {
 		s, err := r.collect(0)
@@ -412,6 +421,11 @@ func childQueueAndPorts(t *testing.T) {
 		if c := s.GetConnections(); c.TimeWait == nil || c.PortsUsed != nil {
 			w.add("%s, before: %v", r.name, c)
 		}
+	}
+	if c, err := net.Dial("tcp", "127.0.0.1:7003"); err != nil {
+		t.Fatal(err)
+	} else {
+		defer c.Close()
 	}
 	for range 8 {
 		c, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
@@ -426,7 +440,8 @@ func childQueueAndPorts(t *testing.T) {
 	for _, r := range roads {
 		w.until("a full queue", r, 6*time.Second, func(s *sample.Sample) bool {
 			v := service(s, 7001)
-			return v.GetQueue() == 3 && v.GetLimits().GetQueue() == 2 && v.GetDrops() >= 5 && service(s, 7002).GetDrops() == 0
+			return v.GetQueue() == 3 && v.GetLimits().GetQueue() == 2 && v.GetDrops() >= 5 && service(s, 7002).GetDrops() == 0 &&
+				service(s, 7003).GetConnections() == 1 && service(s, 7003).GetQueue() == 1
 		})
 	}
 	// Twenty that are over but still hold their port, and forty that are not.

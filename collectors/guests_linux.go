@@ -3,6 +3,7 @@ package collectors
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"time"
 
@@ -82,7 +83,8 @@ func (g *guests) see(t *portTable, s *diagSocket) {
 	}
 }
 
-// meet looks for the processes at the other ends of what was kept.
+// meet looks for the processes at the other ends of what was kept. That can be
+// dear where processes have very many files open, and is then done seldom.
 func (d *diagSource) meet(ctx context.Context, now time.Time, t *portTable) {
 	g := &d.guests
 	kept := g.kept
@@ -90,8 +92,13 @@ func (d *diagSource) meet(ctx context.Context, now time.Time, t *portTable) {
 	if len(kept) != len(t.ports) || len(kept) == 0 {
 		return
 	}
-	g.next = now.Add(askAgain[min(g.tries, 2)])
-	g.tries++
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	began := threadTime()
+	defer func() {
+		g.next = now.Add(max(askAgain[min(g.tries, 2)], atMost(dearestCompare, threadTime()-began)))
+		g.tries++
+	}()
 	want := make(map[uint64][]int)
 	inodes := make(map[connEnds]uint64)
 	for i, k := range kept {
