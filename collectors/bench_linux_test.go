@@ -76,7 +76,7 @@ func BenchmarkLimits(b *testing.B) {
 	dir, port := b.TempDir(), unusedPorts(b, 1)[0]
 	writeFile(b, dir+"/nginx.conf", strings.Replace(fmt.Sprintf(nginxConf, dir, port, 2048), "worker_processes 2", "worker_processes 8", 1))
 	root := startServer(b, []int{port}, "nginx", "-p", dir, "-c", "nginx.conf").Process.Pid
-	ports := []servicePort{{port: uint16(port), owner: owner{name: nginxName, root: root}}}
+	ports := []servicePort{{port: uint16(port), owner: owner{name: "nginx", root: root}}}
 	for name, step := range map[string]time.Duration{"second": 0, "ten seconds": familyEvery} {
 		b.Run(name, func(b *testing.B) {
 			s := newLimitsSource(Config{}.withDefaults())

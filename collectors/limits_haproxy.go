@@ -20,7 +20,8 @@ type haproxyFacts struct {
 
 // haproxyFront is a frontend, or a listen section, and where it listens.
 type haproxyFront struct {
-	name  string
+	proxy string // its name
+	name  string // with the kind of section before it
 	most  uint64 // its maxconn; 0 = as many as the whole process
 	ports []haproxyPort
 }
@@ -156,11 +157,12 @@ func (r *haproxyReader) begin(words []string) {
 			r.named[r.name] = inherited
 		}
 	case "frontend", "listen":
-		name := words[0]
+		v := haproxyFront{name: words[0], most: inherited}
 		if len(words) > 1 {
-			name += " " + cut(sample.Printable(words[1]), sample.MaxName)
+			v.proxy = words[1]
+			v.name += " " + cut(sample.Printable(words[1]), sample.MaxName)
 		}
-		r.facts.fronts = append(r.facts.fronts, haproxyFront{name: name, most: inherited})
+		r.facts.fronts = append(r.facts.fronts, v)
 		if r.ifs > 0 {
 			r.facts.guessed = true
 		}

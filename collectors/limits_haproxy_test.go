@@ -125,6 +125,7 @@ func FuzzHAProxyConfiguration(f *testing.F) {
 		if l := facts.limit(port, whole); l.from == "" || l != whole && l.most >= whole.most && whole.most > 0 {
 			t.Errorf("%+v of %+v", l, whole)
 		}
+		facts.places()
 		if facts.socket != "" && facts.socket[0] != '/' {
 			t.Errorf("socket %q", facts.socket)
 		}

@@ -3,6 +3,7 @@ package collectors
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -23,9 +24,9 @@ type ownLimits interface {
 // newOwnLimits is nil for servers whose configuration is not understood here.
 func newOwnLimits(name string) ownLimits {
 	switch name {
-	case nginxName:
+	case "nginx":
 		return new(nginxLimits)
-	case haproxyName:
+	case "haproxy":
 		return new(haproxyLimits)
 	}
 	return nil
@@ -99,12 +100,7 @@ var _ ownLimits = (*haproxyLimits)(nil)
 
 func (h *haproxyLimits) refresh(ctx context.Context, proc string, f *family) {
 	h.running = 0
-	// The worker has locked itself into an empty folder; its master, where there
-	// is one, is where it was started.
-	pid := f.root
-	if p, err := readProcess(proc, pid); err == nil && p.parent > 1 && f.exe != "" && readExe(proc, p.parent) == f.exe {
-		pid = p.parent
-	}
+	pid := haproxyHome(proc, f.root, f.exe)
 	view := newProcessView(proc, pid)
 	defer view.close()
 	if !h.config.stands(f.command, view) {
@@ -116,18 +112,42 @@ func (h *haproxyLimits) refresh(ctx context.Context, proc string, f *family) {
 }
 
 func (h *haproxyLimits) read(proc string, pid int, command []byte, view *processView) {
-	h.command = parseHAProxyCommand(command)
+	var err error
+	h.command, h.facts, err = readHAProxyOf(view, proc, pid, command)
+	if errors.Is(err, errNoConfig) {
+		h.config = readConfig{}
+		return
+	}
+	h.config.note(command, view, err)
+}
+
+// haproxyHome is the process that has the files of a HAProxy: the worker has
+// locked itself into an empty folder; its master, where there is one, is where
+// it was started.
+func haproxyHome(proc string, root int, exe string) int {
+	if p, err := readProcess(proc, root); err == nil && p.parent > 1 && exe != "" && readExe(proc, p.parent) == exe {
+		return p.parent
+	}
+	return root
+}
+
+// errNoConfig says that a command line does not tell where the configuration is.
+var errNoConfig = errors.New("its configuration is not named by an absolute path, and its folder is not known")
+
+// readHAProxyOf reads the configuration that a command line names, where view
+// is that of pid.
+func readHAProxyOf(view *processView, proc string, pid int, cmdline []byte) (haproxyCommand, haproxyFacts, error) {
+	command := parseHAProxyCommand(cmdline)
 	cwd, err := os.Readlink(filepath.Join(proc, strconv.Itoa(pid), "cwd"))
 	if err != nil {
 		cwd = ""
 	}
-	paths, ok := h.command.paths(cwd)
+	paths, ok := command.paths(cwd)
 	if !ok {
-		h.config = readConfig{}
-		return
+		return command, haproxyFacts{}, errNoConfig
 	}
-	h.facts, err = readHAProxy(view, paths)
-	h.config.note(command, view, err)
+	facts, err := readHAProxy(view, paths)
+	return command, facts, err
 }
 
 func (h *haproxyLimits) of(port uint16) connLimit {
@@ -153,8 +173,6 @@ func (h *haproxyLimits) whole() connLimit {
 }
 
 const (
-	haproxyName = "haproxy"
-
 	// haproxyWait and haproxyAnswer bound what a stats socket may take and say.
 	haproxyWait   = 200 * time.Millisecond
 	haproxyAnswer = 64 << 10

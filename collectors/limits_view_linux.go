@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -66,6 +67,11 @@ func (v *processView) add(root string, ours bool) {
 	if err == nil {
 		v.roots = append(v.roots, viewRoot{fd, ours})
 	}
+}
+
+// ours tells whether the process has the same names for files as this one.
+func (v *processView) ours() bool {
+	return slices.ContainsFunc(v.roots, func(r viewRoot) bool { return r.ours })
 }
 
 func (v *processView) close() {

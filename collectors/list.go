@@ -9,9 +9,13 @@ type Config struct {
 	Proc, Sys string
 
 	// RPS says where requests a second come from, as ParseRPS gives it. Without
-	// an entry, and beside endpoints that are named, capmon looks for the status
-	// page of every nginx by itself; an entry of kind RPSOff stops that.
+	// an entry, and beside sources that are named, capmon counts in the kernel
+	// where it may and looks for status pages where it may not; an entry of kind
+	// RPSOff stops that.
 	RPS []RPSSource
+
+	// Latency measures response times in the kernel.
+	Latency bool
 
 	// Portable takes the road of other systems (gopsutil) on Linux too. It is
 	// dearer; tests hold the two roads against each other.

@@ -14,6 +14,9 @@ type ownConns struct {
 	mu     sync.Mutex
 	open   []connEnds
 	dialed map[uint16]uint32 // connections made so far, by port
+	// polls are the responses servers of this machine gave capmon, by port and
+	// first digit of the status.
+	polls map[uint16][6]uint64
 }
 
 // connEnds are the addresses of a connection, both plain.
@@ -23,6 +26,27 @@ type connEnds struct{ local, remote netip.AddrPort }
 // or at the address of this end.
 func (c connEnds) near() bool {
 	return c.remote.Addr().IsLoopback() || c.remote.Addr() == c.local.Addr()
+}
+
+// answer notes a response to capmon's own request.
+func (o *ownConns) answer(port uint16, status int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.polls == nil {
+		o.polls = make(map[uint16][6]uint64)
+	}
+	n := o.polls[port]
+	if class := status / 100; class >= 0 && class < len(n) {
+		n[class]++
+	}
+	o.polls[port] = n
+}
+
+// answers are the responses of a port to capmon so far.
+func (o *ownConns) answers(port uint16) [6]uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.polls[port]
 }
 
 // dial connects and remembers the connection until it is closed.

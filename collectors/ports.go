@@ -239,6 +239,7 @@ type listeners struct {
 	mu   sync.Mutex
 	list []servicePort
 	any  bool
+	hook func([]servicePort)
 }
 
 func newListeners() *listeners { return &listeners{first: make(chan struct{})} }
@@ -246,11 +247,23 @@ func newListeners() *listeners { return &listeners{first: make(chan struct{})} }
 // publish replaces the list, which is not changed afterwards.
 func (l *listeners) publish(list []servicePort) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	if !l.any {
 		close(l.first)
 	}
 	l.list, l.any = list, true
+	hook := l.hook
+	l.mu.Unlock()
+	if hook != nil {
+		hook(list)
+	}
+}
+
+// notify has every new list given to hook as soon as it is there; nil ends
+// that.
+func (l *listeners) notify(hook func([]servicePort)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hook = hook
 }
 
 // get returns the last list; ok is false before the first.

@@ -14,70 +14,56 @@ import (
 // portsWait is how long the first call waits to hear what listens here.
 const portsWait = 200 * time.Millisecond
 
-// rpsCollector learns the requests of the services that listen here, from the
-// pages that are named and from the status pages it finds.
+// rpsCollector learns the requests of the services that listen here: from what
+// is named, from the kernel, and from the status pages it finds.
 type rpsCollector struct {
+	proc    string
 	found   *listeners
 	own     *ownConns
 	rules   rpsRules
+	kernel  *kernelPorts // nil = not asked for
 	named   []*meter
 	broken  []error // sources of which no meter could be made
 	auto    map[int]*autoProbe
+	proxies map[int]*proxyPorts
+	ledger  ledger
 	waited  bool        // for the first list of ports
 	answers []rpsAnswer // of the last round, in the order of the ports
-}
-
-// rpsRules say what to do about services without a page of their own.
-type rpsRules struct {
-	auto    bool
-	only    map[string]bool // auto for these names and ports alone; nil = all
-	off     map[string]bool // these not
-	offSaid bool            // off was said for all
-	root    bool            // this process may see the owner of every socket
 }
 
 var _ Collector = (*rpsCollector)(nil)
 
 func newRPS(c Config, own *ownConns, found *listeners) *rpsCollector {
-	r := &rpsCollector{found: found, own: own, rules: newRules(c.RPS), auto: make(map[int]*autoProbe)}
+	r := &rpsCollector{
+		proc: c.Proc, found: found, own: own, rules: newRules(c.RPS, os.Geteuid() == 0),
+		auto: make(map[int]*autoProbe), proxies: make(map[int]*proxyPorts), ledger: make(ledger),
+	}
 	for _, s := range c.RPS {
-		if s.Kind != RPSNginx && s.Kind != RPSPrometheus {
+		if s.Kind == RPSAuto || s.Kind == RPSOff || s.Kind == RPSEBPF {
 			continue
 		}
-		m, err := newMeter(s, own)
+		m, err := newMeter(s, own, pageBounds)
 		if err != nil {
 			r.broken = append(r.broken, fmt.Errorf("%v: %w", s, err))
 			continue
 		}
 		r.named = append(r.named, m)
 	}
+	program, err := r.rules.program(c.RPS)
+	if err != nil {
+		r.broken = append(r.broken, err)
+	}
+	if r.rules.kernel() || c.Latency {
+		r.useKernel(newKernelPorts(own, func() (httpCounter, error) { return openHTTPCounter(program, c.Latency, c.Proc) }))
+	}
 	return r
 }
 
-func newRules(sources []RPSSource) rpsRules {
-	r := rpsRules{auto: true, off: make(map[string]bool), root: os.Geteuid() == 0}
-	for _, s := range sources {
-		switch {
-		case s.Kind == RPSOff && s.Service == "":
-			r.auto, r.offSaid = false, true
-		case s.Kind == RPSOff:
-			r.off[s.Service] = true
-		case s.Kind == RPSAuto && s.Service != "":
-			if r.only == nil {
-				r.only = make(map[string]bool)
-			}
-			r.only[s.Service] = true
-		}
-	}
-	for _, s := range sources {
-		if s.Kind == RPSAuto && s.Service == "" {
-			r.auto, r.only = true, nil
-		}
-	}
-	if r.only != nil {
-		r.auto = true
-	}
-	return r
+// useKernel counts in the kernel. New ports are watched when they are found,
+// not a second later.
+func (r *rpsCollector) useKernel(k *kernelPorts) {
+	r.kernel = k
+	r.found.notify(k.watch)
 }
 
 // Name implements Collector.
@@ -86,9 +72,13 @@ func (r *rpsCollector) Name() string { return "rps" }
 // Close implements Collector.
 func (r *rpsCollector) Close() error {
 	for _, m := range r.meters() {
-		m.page.close()
+		m.counter.close()
 	}
-	return nil
+	if r.kernel == nil {
+		return nil
+	}
+	r.found.notify(nil)
+	return r.kernel.close()
 }
 
 // meters are all there are, the named ones first: they win.
@@ -102,8 +92,9 @@ func (r *rpsCollector) meters() []*meter {
 	return all
 }
 
-// Collect implements Collector. Every page is asked at the same time.
-func (r *rpsCollector) Collect(ctx context.Context, _ time.Time) (Reading, error) {
+// Collect implements Collector. Everything is asked at the same time, the
+// kernel last: it has counted the answers to capmon's own requests.
+func (r *rpsCollector) Collect(ctx context.Context, now time.Time) (Reading, error) {
 	if !r.waited {
 		// The first walk through the processes may take longer than the others
 		// wait; a first sample without notes would say less than it could.
@@ -111,41 +102,46 @@ func (r *rpsCollector) Collect(ctx context.Context, _ time.Time) (Reading, error
 		r.found.wait(ctx, portsWait)
 	}
 	ports, listed := r.found.get()
+	errs := append([]error(nil), r.broken...)
+	if r.kernel != nil {
+		if err := r.kernel.start(ports); err != nil && r.rules.forced() {
+			errs = append(errs, fmt.Errorf("--rps ebpf: %w", err))
+		}
+	}
 	probes := r.newProbes(ports)
 	var jobs []func(context.Context)
 	for _, m := range r.meters() {
 		jobs = append(jobs, m.poll)
 	}
 	for _, p := range probes {
-		jobs = append(jobs, func(ctx context.Context) { p.run(ctx, r.own) })
+		jobs = append(jobs, func(ctx context.Context) { p.run(ctx, r.proc, r.own) })
 	}
 	if err := together(ctx, jobs); err != nil {
 		return nil, err
 	}
-	meters := r.meters()
-	errs := append([]error(nil), r.broken...)
-	for _, m := range meters {
-		if m.result.err != nil {
-			errs = append(errs, pageError(m))
+	for _, m := range r.meters() {
+		if m.err != nil {
+			errs = append(errs, meterError(m))
 		}
 	}
+	if r.kernel != nil {
+		r.kernel.read(time.Now())
+	}
 	if listed {
-		var misplaced []error
-		var answers []rpsAnswer
-		answers, misplaced = r.rules.assign(ports, meters)
-		carryOn(r.answers, answers)
+		answers, misplaced := r.assign(ports, now)
+		r.ledger.carry(answers, time.Now())
 		r.answers = answers
 		errs = append(errs, misplaced...)
 	}
 	return rpsReading(r.answers), errors.Join(errs...)
 }
 
-// pageError says which page failed, why, and what to do.
-func pageError(m *meter) error {
-	if m.source.Kind == RPSNginx && errors.Is(m.result.err, errAnswer) {
-		return fmt.Errorf("%v: %w; is stub_status on at this path?", m.source, m.result.err)
+// meterError says which source failed, why, and what to do.
+func meterError(m *meter) error {
+	if m.source.Kind == RPSNginx && errors.Is(m.err, errAnswer) {
+		return fmt.Errorf("%v: %w; is stub_status on at this path?", m.source, m.err)
 	}
-	return fmt.Errorf("%v: %w", m.source, m.result.err)
+	return fmt.Errorf("%v: %w", m.source, m.err)
 }
 
 // together runs the jobs at the same time and waits for all of them; each ends
@@ -174,31 +170,10 @@ func together(ctx context.Context, jobs []func(context.Context)) error {
 // rpsAnswer is what is known about the requests of one port.
 type rpsAnswer struct {
 	port   uint16
-	meter  *meter // nil = none
 	source sample.RpsSource
+	by     any // the account it comes from
 	metered
-}
-
-// carryOn lets a port whose meter is new, because its server was restarted, go
-// on counting where the last one ended.
-func carryOn(last, now []rpsAnswer) {
-	i := 0
-	for k := range now {
-		a := &now[k]
-		for i < len(last) && last[i].port < a.port {
-			i++
-		}
-		if i == len(last) || last[i].port != a.port || last[i].meter == a.meter {
-			continue
-		}
-		if a.meter == nil {
-			// Between two servers: what is known stays known.
-			a.responses, a.answered = last[i].responses, last[i].answered
-			continue
-		}
-		a.meter.total += float64(last[i].responses)
-		a.responses += last[i].responses
-	}
+	latency *sample.Latency
 }
 
 func rpsReading(answers []rpsAnswer) Reading {
@@ -216,9 +191,12 @@ func rpsReading(answers []rpsAnswer) Reading {
 }
 
 func (a *rpsAnswer) write(v *sample.Service) {
-	v.RpsSource = a.source
+	v.RpsSource, v.Latency = a.source, a.latency
 	if a.answered {
 		v.Responses = new(a.responses)
+		if a.classes {
+			v.Status = append([]uint64(nil), a.class[:]...)
+		}
 	}
 	if a.known {
 		v.Rps = new(a.rate)

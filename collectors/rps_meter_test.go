@@ -47,18 +47,19 @@ func TestMeter(t *testing.T) {
 		},
 		"at one time": {
 			{0, 0, 0, "? 0 waiting for the second reading"},
-			{0, 5, 0, "? 0 two readings at one time"},
+			{0, 5, 0, "? 5 waiting for the second reading"},
+			{2, 5, 0, "0 5 "},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var m meter
+			var a account
 			for i, s := range steps {
-				m.take(s.count, s.own, start.Add(time.Duration(s.at*1e9)))
+				_ = a.take(tally{count: s.count, own: s.own}, start.Add(time.Duration(s.at*1e9)))
 				rate := "?"
-				if m.result.known {
-					rate = fmt.Sprint(m.result.rate)
+				if a.known {
+					rate = fmt.Sprint(a.rate)
 				}
-				if got := fmt.Sprintf("%s %d %s", rate, m.result.responses, m.result.note); got != s.want {
+				if got := fmt.Sprintf("%s %d %s", rate, a.responses, a.note); got != s.want {
 					t.Errorf("step %d: %q, want %q", i, got, s.want)
 				}
 			}
@@ -94,8 +95,8 @@ func TestSeveralProcessesThatAnswerInTurn(t *testing.T) {
 
 func TestParseStubStatus(t *testing.T) {
 	const good = "Active connections: 291 \nserver accepts handled requests\n 16630948 16630948 31070465 \nReading: 6 Writing: 179 Waiting: 106 \n"
-	if n, err := parseStubStatus([]byte(good)); n != 31070465 || err != nil {
-		t.Errorf("%d, %v", n, err)
+	if n, err := parseStubStatus([]byte(good)); n.count != 31070465 || err != nil {
+		t.Errorf("%v, %v", n.count, err)
 	}
 	for name, bad := range map[string]string{
 		"empty":          "",
@@ -107,7 +108,7 @@ func TestParseStubStatus(t *testing.T) {
 		"no numbers":     "Active connections: 1\nserver accepts handled requests\n",
 	} {
 		if n, err := parseStubStatus([]byte(bad)); err == nil {
-			t.Errorf("%s: %d", name, n)
+			t.Errorf("%s: %v", name, n.count)
 		}
 	}
 }
@@ -115,8 +116,8 @@ func TestParseStubStatus(t *testing.T) {
 func FuzzParseStubStatus(f *testing.F) {
 	f.Add([]byte("Active connections: 291 \nserver accepts handled requests\n 1 2 3 \nReading: 6 Writing: 179 Waiting: 106 \n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if n, err := parseStubStatus(b); err == nil && n > maxCount {
-			t.Errorf("%d requests", n)
+		if n, err := parseStubStatus(b); err == nil && n.count > maxCount {
+			t.Errorf("%v requests", n.count)
 		}
 	})
 }

@@ -68,7 +68,7 @@ func newPage(address, accept string, own *ownConns) (*page, error) {
 		port = "80"
 	}
 	p.address = net.JoinHostPort(u.Hostname(), port)
-	head := "GET " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\nUser-Agent: capmon\r\nAccept: " + accept + "\r\n"
+	head := "GET " + u.RequestURI() + " HTTP/1.1\r\nHost: " + u.Host + "\r\nUser-Agent: capmon\r\nAccept: " + accept + "\r\nAccept-Encoding: identity\r\n"
 	if u.User != nil {
 		password, _ := u.User.Password()
 		head += "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(u.User.Username()+":"+password)) + "\r\n"
@@ -129,8 +129,14 @@ func (p *page) once(ctx context.Context, most int64, read func(io.Reader) error)
 		return false, err
 	}
 	defer answer.Body.Close()
+	if p.local {
+		p.own.answer(p.port(), answer.StatusCode)
+	}
 	if answer.StatusCode != http.StatusOK {
 		return true, refusal(answer)
+	}
+	if encoding := answer.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return true, fmt.Errorf("it answers in %.32q although plain text was asked for: turn compression off for this page", encoding)
 	}
 	body := &io.LimitedReader{R: answer.Body, N: most + 1}
 	err = read(body)

@@ -88,6 +88,14 @@ func TestPageRefuses(t *testing.T) {
 			}
 		}
 	})
+	mux.HandleFunc("/gzip", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept-Encoding") != "identity" {
+			t.Errorf("asked for %q", r.Header.Get("Accept-Encoding"))
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Write([]byte("\x1f\x8b"))
+	})
+	mux.HandleFunc("/nobody", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) })
 	mux.HandleFunc("/head", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("x", 2*maxHead)) })
 	s := httptest.NewServer(mux)
 	defer s.Close()
@@ -98,6 +106,8 @@ func TestPageRefuses(t *testing.T) {
 		"/large":   "more than 1000 bytes",
 		"/endless": "more than 1000 bytes",
 		"/head":    "unexpected EOF",
+		"/gzip":    `it answers in "gzip" although plain text was asked for`,
+		"/nobody":  "it answers 401: allow this machine to read it",
 	} {
 		p := pageOf(t, s.URL+path)
 		if _, err := p.text(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
@@ -106,6 +116,22 @@ func TestPageRefuses(t *testing.T) {
 		if p.conn != nil {
 			t.Errorf("%s: the connection is kept", path)
 		}
+	}
+}
+
+// TestPageThatDrips: each byte comes in time, the page does not.
+func TestPageThatDrips(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			io.WriteString(w, "x")
+			w.(http.Flusher).Flush()
+			time.Sleep(time.Millisecond)
+		}
+	}))
+	defer s.Close()
+	o := &ownPage{page: pageOf(t, s.URL), parse: parseStubStatus}
+	if _, err := o.count(t.Context()); err == nil || err.Error() != "no answer within 200ms" {
+		t.Errorf("error %v", err)
 	}
 }
 

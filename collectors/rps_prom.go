@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,8 +18,6 @@ import (
 )
 
 const (
-	promWait = 400 * time.Millisecond
-	promMost = 8 << 20
 	// promLine bounds a line that is looked at; longer ones are passed over.
 	promLine = 16 << 10
 	// promFamily bounds the lines of one family that expfmt gets.
@@ -53,6 +52,7 @@ var wellKnown = []string{
 // server counts them nobody knows.
 type promCounter struct {
 	page   *page
+	bounds bounds
 	source RPSSource
 	series string // the metric that is read; empty = not found out yet
 	polls  int
@@ -63,21 +63,21 @@ type promCounter struct {
 	begun  bool
 }
 
-func newPromCounter(s RPSSource, p *page) *promCounter {
-	return &promCounter{source: s, page: p, lines: bufio.NewReaderSize(nil, promLine)}
+func newPromCounter(s RPSSource, p *page, b bounds) *promCounter {
+	return &promCounter{source: s, page: p, bounds: b, lines: bufio.NewReaderSize(nil, promLine)}
 }
 
 // count implements counter.
-func (p *promCounter) count(ctx context.Context) (float64, float64, error) {
+func (p *promCounter) count(ctx context.Context) (readout, error) {
 	first := p.series == ""
 	if first {
 		if err := p.discover(ctx); err != nil {
-			return 0, 0, err
+			return readout{}, err
 		}
 		for range promFirst - 1 {
 			p.page.close()
 			if _, err := p.scan(ctx); err != nil {
-				return 0, 0, err
+				return readout{}, err
 			}
 		}
 		p.flips.together(time.Now())
@@ -90,31 +90,33 @@ func (p *promCounter) count(ctx context.Context) (float64, float64, error) {
 	if err == nil && p.start != started && !first {
 		err = errRestarted
 	}
-	return sum, 0, err
+	return readout{tally: sum}, err
 }
 
+func (p *promCounter) close() { p.page.close() }
+
 // scan reads the page once and adds up the series.
-func (p *promCounter) scan(ctx context.Context) (float64, error) {
+func (p *promCounter) scan(ctx context.Context) (tally, error) {
 	var got promSum
-	err := p.page.get(ctx, promWait, promMost, func(r io.Reader) (err error) {
+	err := p.page.get(ctx, p.bounds.wait, p.bounds.most, func(r io.Reader) (err error) {
 		p.lines.Reset(r)
 		got, err = sumSeries(p.lines, p.series, p.source.Labels)
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return tally{}, err
 	}
 	if got.lines == 0 && !got.declared {
 		series := p.series
 		p.series = ""
-		return 0, fmt.Errorf("%s is no longer on the page", series)
+		return tally{}, fmt.Errorf("%s is no longer on the page", series)
 	}
-	back := p.begun && got.sum < p.last
-	p.last, p.start, p.begun = got.sum, got.start, true
+	back := p.begun && got.count < p.last
+	p.last, p.start, p.begun = got.count, got.start, true
 	if p.flips.seen(time.Now(), back, got.start) {
-		return 0, fmt.Errorf("several processes answer in turn, each with a count of its own: give each a port of its own for %s, or sum them in one", p.series)
+		return tally{}, fmt.Errorf("several processes answer in turn, each with a count of its own: give each a port of its own for %s, or sum them in one", p.series)
 	}
-	return got.sum, nil
+	return got.tally, nil
 }
 
 // discover finds the series to read.
@@ -124,7 +126,7 @@ func (p *promCounter) discover(ctx context.Context) error {
 		want = []string{p.source.Metric}
 	}
 	families := make(map[string]*bytes.Buffer)
-	err := p.page.get(ctx, promWait, promMost, func(r io.Reader) error {
+	err := p.page.get(ctx, p.bounds.wait, p.bounds.most, func(r io.Reader) error {
 		p.lines.Reset(r)
 		return pickFamilies(p.lines, want, families)
 	})
@@ -249,7 +251,7 @@ func declaredKind(text []byte) string {
 
 // promSum is what one scan of a page found.
 type promSum struct {
-	sum      float64
+	tally
 	lines    int
 	declared bool    // a TYPE line names the family
 	start    float64 // process_start_time_seconds, 0 = not there
@@ -257,7 +259,7 @@ type promSum struct {
 
 // sumSeries adds up the lines of one series whose labels match.
 func sumSeries(lines *bufio.Reader, series string, labels map[string]string) (promSum, error) {
-	var s promSum
+	s := promSum{tally: tally{classes: true}}
 	err := eachLine(lines, func(line []byte) error {
 		if name, ok := typeLine(line); ok {
 			s.declared = s.declared || string(name) == series || string(name) == familyOf(series)
@@ -271,48 +273,82 @@ func sumSeries(lines *bufio.Reader, series string, labels map[string]string) (pr
 		default:
 			return nil
 		}
-		value, ok, err := seriesValue(line, labels)
+		value, found, err := seriesCount(line)
 		if err != nil {
 			return fmt.Errorf("%s: %w", series, err)
 		}
-		if ok {
-			s.sum += value
+		if hasLabels(found, labels) {
+			status := codeOf(found)
+			s.add(status, value)
+			s.classes = s.classes && status != 0
 			s.lines++
 		}
 		return nil
 	})
-	if err == nil && !(s.sum >= 0 && s.sum <= maxCount) {
-		err = fmt.Errorf("%s is %v, which is no count", series, s.sum)
+	if err == nil && !(s.count >= 0 && s.count <= maxCount) {
+		err = fmt.Errorf("%s is %v, which is no count", series, s.count)
 	}
 	return s, err
 }
 
 const startTime = "process_start_time_seconds"
 
-// seriesValue is the value of a line if it has all the labels.
-func seriesValue(line []byte, want map[string]string) (float64, bool, error) {
+// seriesCount reads the labels and the value of a line.
+func seriesCount(line []byte) (float64, []seriesLabel, error) {
 	_, labels, rest, err := parseSeries(line)
 	if err != nil {
-		return 0, false, err
-	}
-	found := 0
-	for _, l := range labels {
-		if v, ok := want[string(l.name)]; ok {
-			if v != string(l.value) {
-				return 0, false, nil
-			}
-			found++
-		}
-	}
-	if found < len(want) {
-		return 0, false, nil
+		return 0, nil, err
 	}
 	word, _ := nextWord(rest)
 	v, err := strconv.ParseFloat(string(word), 64)
 	if err != nil || math.IsNaN(v) || v < 0 || v > maxCount {
-		return 0, false, fmt.Errorf("its value %.32q is no count", word)
+		return 0, nil, fmt.Errorf("its value %.32q is no count", word)
 	}
-	return v, true, nil
+	return v, labels, nil
+}
+
+// hasLabels tells whether a line has all the labels that are wanted.
+func hasLabels(labels []seriesLabel, want map[string]string) bool {
+	found := 0
+	for _, l := range labels {
+		if v, ok := want[string(l.name)]; ok {
+			if v != string(l.value) {
+				return false
+			}
+			found++
+		}
+	}
+	return found >= len(want)
+}
+
+// codeLabels are the labels in which programs tell the status of a response.
+var codeLabels = []string{"code", "status", "status_code", "statuscode", "http_status_code", "http_response_status_code", "status_class"}
+
+// codeOf is the status that the labels of a line tell, 0 = none.
+func codeOf(labels []seriesLabel) int {
+	for _, l := range labels {
+		if slices.Contains(codeLabels, string(l.name)) {
+			if status := statusOf(l.value); status != 0 {
+				return status
+			}
+		}
+	}
+	return 0
+}
+
+// statusOf reads a status as 404, or a class as 4xx; 0 = neither.
+func statusOf(v []byte) int {
+	if len(v) != 3 || v[0] < '1' || v[0] > '5' {
+		return 0
+	}
+	class := 100 * int(v[0]-'0')
+	switch tens, ones := v[1], v[2]; {
+	case (tens == 'x' || tens == 'X') && (ones == 'x' || ones == 'X'):
+		return class
+	case tens >= '0' && tens <= '9' && ones >= '0' && ones <= '9':
+		return class + 10*int(tens-'0') + int(ones-'0')
+	}
+	return 0
 }
 
 // eachLine calls visit for every line, without its end. A line longer than the

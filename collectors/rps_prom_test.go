@@ -34,7 +34,7 @@ func promOf(t testing.TB, text, selector string) (*promCounter, *atomic.Pointer[
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMeter(s, new(ownConns))
+	m, err := newMeter(s, new(ownConns), pageBounds)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,14 +73,14 @@ func TestPrometheusCounter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p, _ := promOf(t, c.text, c.selector)
 			for range 2 {
-				got, _, err := p.count(t.Context())
+				got, err := p.count(t.Context())
 				if c.err != "" {
 					if err == nil || !strings.Contains(err.Error(), c.err) {
 						t.Errorf("%v, error %v, want %q", got, err, c.err)
 					}
 					continue
 				}
-				if got != c.want || err != nil || p.series != c.series {
+				if got.count != c.want || err != nil || p.series != c.series {
 					t.Errorf("%v of %s, %v, want %v of %s", got, p.series, err, c.want, c.series)
 				}
 			}
@@ -88,21 +88,38 @@ func TestPrometheusCounter(t *testing.T) {
 	}
 }
 
+// TestStatusOfSeries: classes are told when every line that counts tells one.
+func TestStatusOfSeries(t *testing.T) {
+	for text, want := range map[string]tally{
+		"h{code=\"200\"} 5\nh{code=\"304\"} 2\nh{code=\"404\"} 3\nh{code=\"503\"} 4\n": {count: 14, class: [3]float64{2, 3, 4}, classes: true},
+		"h{status=\"2xx\"} 5\nh{status=\"5XX\"} 1\n":                                   {count: 6, class: [3]float64{0, 0, 1}, classes: true},
+		"h{status_code=\"500\"} 1\nh{path=\"/\"} 1\n":                                  {count: 2, class: [3]float64{0, 0, 1}},
+		"h{code=\"ok\"} 1\n":      {count: 1},
+		"h{code=\"2000\"} 1\n":    {count: 1},
+		"h{xcode=\"500\"} 1\nh 2": {count: 3},
+	} {
+		got, err := sumSeries(bufio.NewReaderSize(strings.NewReader(text), promLine), "h", nil)
+		if err != nil || got.tally != want {
+			t.Errorf("%q: %+v, %v, want %+v", text, got.tally, err, want)
+		}
+	}
+}
+
 func TestPrometheusPageThatChanges(t *testing.T) {
 	p, now := promOf(t, "http_requests_total 5\n", "")
-	if _, _, err := p.count(t.Context()); err != nil {
+	if _, err := p.count(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	other := "nginx_http_requests_total 7\n"
 	now.Store(&other)
-	if _, _, err := p.count(t.Context()); err == nil || err.Error() != "http_requests_total is no longer on the page" {
+	if _, err := p.count(t.Context()); err == nil || err.Error() != "http_requests_total is no longer on the page" {
 		t.Errorf("error %v", err)
 	}
-	if got, _, err := p.count(t.Context()); got != 7 || err != nil {
+	if got, err := p.count(t.Context()); got.count != 7 || err != nil {
 		t.Errorf("found out anew: %v, %v", got, err)
 	}
 	p.page.conn.Close() // as if the server had closed it
-	if got, _, err := p.count(t.Context()); got != 7 || err != nil {
+	if got, err := p.count(t.Context()); got.count != 7 || err != nil {
 		t.Errorf("after the connection ended: %v, %v", got, err)
 	}
 }
@@ -117,13 +134,13 @@ func TestClusterBehindOnePort(t *testing.T) {
 		fmt.Fprintf(w, "process_start_time_seconds %d\nhttp_requests_total %d\n", 1000+worker, 100*worker+int(n.Load()))
 	}))
 	defer s.Close()
-	m, err := newMeter(RPSSource{Kind: RPSPrometheus, URL: s.URL}, new(ownConns))
+	m, err := newMeter(RPSSource{Kind: RPSPrometheus, URL: s.URL}, new(ownConns), pageBounds)
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.poll(t.Context())
-	if m.result.err == nil || !strings.Contains(m.result.err.Error(), "several processes answer in turn") || m.result.known {
-		t.Errorf("result %+v", m.result)
+	if m.err == nil || !strings.Contains(m.err.Error(), "several processes answer in turn") || m.whole.known {
+		t.Errorf("result %+v", m.whole)
 	}
 	m.page.close()
 }
@@ -131,26 +148,26 @@ func TestClusterBehindOnePort(t *testing.T) {
 // TestRestartIsNoRate: another process answers, and its count is higher already.
 func TestRestartIsNoRate(t *testing.T) {
 	p, now := promOf(t, "process_start_time_seconds 1000\nhttp_requests_total 5\n", "")
-	m := &meter{source: p.source, page: p.page, counter: p}
+	m := &meter{source: p.source, page: p.page, counter: p, whole: new(account)}
 	m.poll(t.Context())
 	anew := "process_start_time_seconds 2000\nhttp_requests_total 500\n"
 	now.Store(&anew)
 	m.poll(t.Context())
-	if m.result.known || m.result.err != nil || m.result.note != errRestarted.Error() {
-		t.Errorf("right after the restart: %+v", m.result)
+	if m.whole.known || m.err != nil || m.whole.note != errRestarted.Error() {
+		t.Errorf("right after the restart: %+v", m.whole)
 	}
 	m.poll(t.Context())
 	more := "process_start_time_seconds 2000\nhttp_requests_total 510\n"
 	now.Store(&more)
-	if m.poll(t.Context()); !m.result.known || m.result.responses != 10 {
-		t.Errorf("then: %+v", m.result)
+	if m.poll(t.Context()); !m.whole.known || m.whole.responses != 10 {
+		t.Errorf("then: %+v", m.whole)
 	}
 }
 
 func TestLongLinesArePassedOver(t *testing.T) {
 	text := "# HELP x " + strings.Repeat("y", 3*promLine) + "\nhttp_requests_total 5\nx{a=\"" + strings.Repeat("y", promLine) + "\"} 1\nhttp_requests_total{b=\"\"} 6"
 	got, err := sumSeries(bufio.NewReaderSize(strings.NewReader(text), promLine), "http_requests_total", nil)
-	if got.sum != 11 || got.lines != 2 || err != nil {
+	if got.count != 11 || got.lines != 2 || err != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -173,8 +190,8 @@ func FuzzPrometheus(f *testing.F) {
 			_ = checkFamily(b, series, nil)
 		}
 		got, err := sumSeries(bufio.NewReaderSize(bytes.NewReader(page), promLine), series, nil)
-		if err == nil && !(got.sum >= 0 && got.sum <= maxCount) {
-			t.Errorf("sum %v", got.sum)
+		if err == nil && !(got.count >= 0 && got.count <= maxCount) {
+			t.Errorf("sum %v", got.count)
 		}
 		parser := expfmt.NewTextParser(model.LegacyValidation)
 		all, parseErr := parser.TextToMetricFamilies(bytes.NewReader(page))
@@ -185,8 +202,8 @@ func FuzzPrometheus(f *testing.F) {
 		for _, m := range all[series].GetMetric() {
 			want += m.GetCounter().GetValue()
 		}
-		if want != got.sum {
-			t.Errorf("the scan adds up to %v, expfmt to %v\n%q", got.sum, want, page)
+		if want != got.count {
+			t.Errorf("the scan adds up to %v, expfmt to %v\n%q", got.count, want, page)
 		}
 	})
 }

@@ -1,13 +1,8 @@
 package collectors
 
 import (
-	"fmt"
-	"net/url"
 	"sort"
-	"strconv"
 	"strings"
-
-	"capmon/sample"
 )
 
 // RPSKind is a way to learn the number of requests.
@@ -15,86 +10,82 @@ type RPSKind int
 
 // The ways there are.
 const (
-	RPSAuto       RPSKind = iota // look for status pages on loopback
-	RPSOff                       // don't look
+	RPSAuto       RPSKind = iota // the best one that works by itself
+	RPSOff                       // none
 	RPSNginx                     // a stub_status page
 	RPSPrometheus                // a counter in Prometheus' text format
+	RPSEBPF                      // HTTP/1 responses, counted in the kernel
+	RPSHAProxy                   // its stats socket or CSV page
+	RPSApache                    // a server-status?auto page
+	RPSCaddy                     // the metrics of its admin endpoint
+	RPSLog                       // lines of an access log
+	RPSStatsD                    // counters sent to a UDP port
 )
-
-// rpsForms names what --rps takes.
-const rpsForms = `auto, off, nginx:URL or prom:URL[#metric{label="value"}], each with an optional NAME= before it`
 
 // RPSSource is one value of --rps.
 type RPSSource struct {
 	// Service is the name of the process that serves, or its port as a decimal
-	// number; empty = found from the URL (with Auto and Off: every service).
+	// number; empty = found from the source (with Auto, Off and EBPF: every
+	// service).
 	Service string
 	Kind    RPSKind
 	URL     string // of the page; http or https
-	// Metric is the counter to read from a Prometheus page; empty = the first
-	// well-known one that is there.
+	// Path is HAProxy's stats socket or an access log; absolute.
+	Path string
+	// Format of an access log: "combined" or "json"; empty = each line says.
+	Format string
+	// Address is where StatsD counters arrive: host:port, loopback where only a
+	// port was given.
+	Address string
+	// Program is the one to count with in the kernel: "send" or "egress"; empty
+	// = the better one that the kernel allows.
+	Program string
+	// Metric is the counter to read from a Prometheus page or from StatsD; empty
+	// = a well-known one that is there.
 	Metric string
-	// Labels must all be on a line of Metric for it to count.
+	// Labels must all be on a line of Metric for it to count; Prometheus alone.
 	Labels map[string]string
-}
-
-// ParseRPS reads one value of --rps:
-//
-//	[NAME=]auto | off | nginx:URL | prom:URL[#metric{label="value",..}]
-//
-// The error is one line that names the forms there are.
-func ParseRPS(text string) (RPSSource, error) {
-	var s RPSSource
-	rest := strings.TrimSpace(text)
-	// An equals sign of a URL or a selector comes after a colon or a slash.
-	if name, after, ok := strings.Cut(rest, "="); ok && !strings.ContainsAny(name, ":/{#") {
-		s.Service, rest = strings.TrimSpace(name), strings.TrimSpace(after)
-		if err := checkServiceName(s.Service); err != nil {
-			return RPSSource{}, fmt.Errorf("--rps %q: %w", text, err)
-		}
-	}
-	kind, target, _ := strings.Cut(rest, ":")
-	var err error
-	switch {
-	case rest == "auto":
-		s.Kind = RPSAuto
-	case rest == "off":
-		s.Kind = RPSOff
-	case kind == "nginx" && rest != kind:
-		s.Kind = RPSNginx
-		s.URL, err = checkURL(target, "/")
-	case kind == "prom" && rest != kind:
-		s.Kind = RPSPrometheus
-		err = s.prometheus(target)
-	default:
-		err = fmt.Errorf("not a source of requests; there are %s", rpsForms)
-	}
-	if err != nil {
-		return RPSSource{}, fmt.Errorf("--rps %q: %w", redact(text), err)
-	}
-	return s, nil
 }
 
 // String is the form ParseRPS takes, with a password in the URL as xxxxx.
 func (s RPSSource) String() string {
-	var b strings.Builder
+	text := s.form()
 	if s.Service != "" {
-		b.WriteString(s.Service + "=")
+		text = s.Service + "=" + text
 	}
+	return text
+}
+
+func (s RPSSource) form() string {
 	switch s.Kind {
-	case RPSAuto:
-		b.WriteString("auto")
 	case RPSOff:
-		b.WriteString("off")
+		return "off"
+	case RPSEBPF:
+		return with("ebpf", ":", s.Program)
 	case RPSNginx:
-		b.WriteString("nginx:" + redact(s.URL))
+		return "nginx:" + redact(s.URL)
 	case RPSPrometheus:
-		b.WriteString("prom:" + redact(s.URL))
-		if s.Metric != "" {
-			b.WriteString("#" + s.selector())
-		}
+		return with("prom:"+redact(s.URL), "#", s.selector())
+	case RPSHAProxy:
+		return "haproxy:" + s.Path + redact(s.URL)
+	case RPSApache:
+		return "apache:" + redact(s.URL)
+	case RPSCaddy:
+		return "caddy:" + redact(s.URL)
+	case RPSLog:
+		return with("log:"+s.Path, ":", s.Format)
+	case RPSStatsD:
+		return with("statsd:"+s.Address, "#", s.Metric)
 	}
-	return b.String()
+	return "auto"
+}
+
+// with adds an optional part.
+func with(text, mark, part string) string {
+	if part == "" {
+		return text
+	}
+	return text + mark + part
 }
 
 // selector writes Metric and Labels as Prometheus does.
@@ -110,63 +101,13 @@ func (s RPSSource) selector() string {
 	return s.Metric + "{" + strings.Join(pairs, ",") + "}"
 }
 
-func (s *RPSSource) prometheus(target string) error {
-	page, selector, picked := strings.Cut(target, "#")
-	u, err := checkURL(page, "/metrics")
-	if err != nil {
-		return err
+// wholeServer tells whether a source counts for all ports of a server together.
+func (s RPSSource) wholeServer() bool {
+	switch s.Kind {
+	case RPSNginx, RPSHAProxy, RPSApache, RPSCaddy, RPSLog:
+		return true
 	}
-	s.URL = u
-	if !picked {
-		return nil
-	}
-	metric, labels, rest, err := parseSeries([]byte(selector))
-	if err != nil || len(rest) != 0 {
-		return fmt.Errorf("%q is not a metric; write it as metric or metric{label=\"value\"}", selector)
-	}
-	s.Metric = string(metric)
-	if len(labels) > 0 {
-		s.Labels = make(map[string]string, len(labels))
-		for _, l := range labels {
-			s.Labels[string(l.name)] = string(l.value)
-		}
-	}
-	return nil
-}
-
-func checkServiceName(name string) error {
-	if name == "" {
-		return fmt.Errorf("no name before the =; write a process name or a port, or leave the = out")
-	}
-	if len(name) > sample.MaxName || sample.Printable(name) != name {
-		return fmt.Errorf("the name before the = is too long or not printable")
-	}
-	if strings.Trim(name, "0123456789") == "" {
-		if n, err := strconv.Atoi(name); err != nil || n < 1 || n > 65535 {
-			return fmt.Errorf("port %s is not 1..65535", name)
-		}
-	}
-	return nil
-}
-
-// checkURL takes an absolute http or https URL; path stands in for none.
-func checkURL(text, path string) (string, error) {
-	u, err := url.Parse(text)
-	if err != nil {
-		return "", fmt.Errorf("%q is not a URL; write it like http://127.0.0.1:8080/path", redact(text))
-	}
-	if (u.Scheme != "http" && u.Scheme != "https") || u.Hostname() == "" || strings.ContainsAny(u.Hostname(), "[]") {
-		return "", fmt.Errorf("%q is not an http or https URL; write it like http://127.0.0.1:8080/path", redact(text))
-	}
-	if p := u.Port(); p != "" || strings.HasSuffix(u.Host, ":") {
-		if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
-			return "", fmt.Errorf("port %q of %q is not 1..65535", p, redact(text))
-		}
-	}
-	if u.Path == "" {
-		u.Path = path
-	}
-	return u.String(), nil
+	return false
 }
 
 // redact hides a password inside a URL that may not even parse.

@@ -19,7 +19,22 @@ func TestParseRPS(t *testing.T) {
 		"443=prom:http://h/m#http_requests_total":    {Kind: RPSPrometheus, Service: "443", URL: "http://h/m", Metric: "http_requests_total"},
 		`prom:http://h/m?x=y#a{b="c=,}",d="\"\\\n"}`: {Kind: RPSPrometheus, URL: "http://h/m?x=y", Metric: "a", Labels: map[string]string{"b": "c=,}", "d": "\"\\\n"}},
 		"my server=prom:http://me:geheim@h/m#a{}":    {Kind: RPSPrometheus, Service: "my server", URL: "http://me:geheim@h/m", Metric: "a"},
-		"数据库=nginx:http://127.0.0.1/stub_status":     {Kind: RPSNginx, Service: "数据库", URL: "http://127.0.0.1/stub_status"},
+		"ebpf":                                   {Kind: RPSEBPF},
+		"node=ebpf:send":                         {Kind: RPSEBPF, Service: "node", Program: "send"},
+		"ebpf:egress":                            {Kind: RPSEBPF, Program: "egress"},
+		"haproxy:/run/h:1":                       {Kind: RPSHAProxy, Path: "/run/h:1"},
+		"haproxy:http://u:geheim@127.0.0.1:8404": {Kind: RPSHAProxy, URL: "http://u:geheim@127.0.0.1:8404/;csv"},
+		"80=haproxy:http://h/stats;csv":          {Kind: RPSHAProxy, Service: "80", URL: "http://h/stats;csv"},
+		"apache:http://127.0.0.1":                {Kind: RPSApache, URL: "http://127.0.0.1/server-status?auto"},
+		"apache:http://127.0.0.1/s?auto":         {Kind: RPSApache, URL: "http://127.0.0.1/s?auto"},
+		"caddy:http://localhost:2019":            {Kind: RPSCaddy, URL: "http://localhost:2019/metrics"},
+		"log:/var/log/nginx/access.log":          {Kind: RPSLog, Path: "/var/log/nginx/access.log"},
+		"web=log:/a:b.log:json":                  {Kind: RPSLog, Service: "web", Path: "/a:b.log", Format: "json"},
+		"8080=log:/a b:combined":                 {Kind: RPSLog, Service: "8080", Path: "/a b", Format: "combined"},
+		"api=statsd:8125":                        {Kind: RPSStatsD, Service: "api", Address: "127.0.0.1:8125"},
+		"api=statsd::8125#a.b-c":                 {Kind: RPSStatsD, Service: "api", Address: "127.0.0.1:8125", Metric: "a.b-c"},
+		"api=statsd:[::]:8125":                   {Kind: RPSStatsD, Service: "api", Address: "[::]:8125"},
+		"数据库=nginx:http://127.0.0.1/stub_status": {Kind: RPSNginx, Service: "数据库", URL: "http://127.0.0.1/stub_status"},
 	}
 	for text, want := range tests {
 		got, err := ParseRPS(text)
@@ -38,17 +53,28 @@ func TestParseRPS(t *testing.T) {
 }
 
 func TestParseRPSRefuses(t *testing.T) {
-	forms := "there are auto, off, nginx:URL or prom:URL"
+	forms := "there are auto, off, ebpf, ebpf:send, ebpf:egress, prom:URL"
 	for text, want := range map[string]string{
 		"":                                forms,
 		"x":                               forms,
 		"nginx":                           forms,
 		"prom":                            forms,
-		"ebpf":                            forms,
-		"haproxy:/run/haproxy.sock":       forms,
-		"apache:http://127.0.0.1/s":       forms,
-		"log:/var/log/access.log:json":    forms,
-		"statsd:127.0.0.1:8125":           forms,
+		"ebpf:":                           forms,
+		"ebpf:ingress":                    forms,
+		"haproxy":                         forms,
+		"haproxy:run/haproxy.sock":        "not an http or https URL",
+		"haproxy:/run/":                   "is not the path of a file",
+		"apache:/server-status":           "not an http or https URL",
+		"caddy:2019":                      "not an http or https URL",
+		"log:":                            "is not the path of a file",
+		"log:access.log":                  "write it from the root",
+		"log:/var/log/:json":              "is not the path of a file",
+		"statsd:127.0.0.1:8125":           "write NAME= before it",
+		"a=statsd:":                       "is not an address to listen on",
+		"a=statsd:host:8125":              "is not an IP address to listen on",
+		"a=statsd:127.0.0.1:0":            "is not an address to listen on",
+		"a=statsd:8125#":                  "is not the name of a counter",
+		"a=statsd:8125#a:b":               "is not the name of a counter",
 		"auto:":                           forms,
 		"=auto":                           "no name before the =",
 		"0=auto":                          "port 0 is not 1..65535",
@@ -88,6 +114,9 @@ func FuzzParseRPS(f *testing.F) {
 	f.Add("auto")
 	f.Add(`web=prom:http://u:p@127.0.0.1:9100/metrics#http_requests_total{code="200",x="\""}`)
 	f.Add("nginx:http://[::1]:80/s")
+	f.Add("web=log:/var/log/a.log:json")
+	f.Add("api=statsd:[::1]:8125#a.requests")
+	f.Add("haproxy:/run/haproxy.sock")
 	f.Fuzz(func(t *testing.T, text string) {
 		s, err := ParseRPS(text)
 		if err != nil {
@@ -104,7 +133,7 @@ func FuzzParseRPS(f *testing.F) {
 			t.Errorf("%q: %+v is written as %s and read as %+v, %v", text, s, s, again, err)
 		}
 		if s.URL != "" {
-			if m, err := newMeter(s, new(ownConns)); err != nil || m.page.port() == 0 {
+			if m, err := newMeter(s, new(ownConns), pageBounds); err != nil || m.page.port() == 0 {
 				t.Errorf("%q: no page of %s: %v", text, s.URL, err)
 			}
 		}

@@ -108,6 +108,8 @@ func newTestRPS(t *testing.T, ports []servicePort, sources ...string) *rpsCollec
 	found.publish(ports)
 	r := newRPS(c, new(ownConns), found)
 	r.rules.root = false
+	r.kernel = nil // what it does is in rps_kernel_test.go
+	found.notify(nil)
 	t.Cleanup(func() { r.Close() })
 	return r
 }
@@ -199,6 +201,58 @@ func TestNobodyElseIsAsked(t *testing.T) {
 	}
 }
 
+// TestEveryProgramIsAskedInItsOwnWay: the paths and ports of DESIGN, nothing
+// else, once.
+func TestEveryProgramIsAskedInItsOwnWay(t *testing.T) {
+	pages := map[string]string{
+		"/server-status?auto": string(readTestdata(t, "apache-status")),
+		"/metrics":            string(readTestdata(t, "metrics-caddy")) + "prometheus_http_requests_total 5\n",
+	}
+	var mu sync.Mutex
+	var asked []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.Method+" "+r.RequestURI)
+		if pages[r.RequestURI] == "" {
+			http.NotFound(w, r)
+		}
+		fmt.Fprint(w, pages[r.RequestURI])
+	}))
+	defer s.Close()
+	u, _ := url.Parse(s.URL)
+	n, _ := strconv.Atoi(u.Port())
+	here := uint16(n)
+	// Well-known ports are moved to that of the test.
+	moved := *probes["caddy"]
+	defer func(old *probe) { probes["caddy"] = old }(probes["caddy"])
+	moved.port = here
+	probes["caddy"] = &moved
+
+	for name, c := range map[string]struct {
+		program string
+		asked   []string
+		want    string
+	}{
+		"apache":            {"apache2", []string{"GET /server-status?auto"}, "APACHE 0: " + waiting},
+		"apache by another": {"httpd", []string{"GET /server-status?auto"}, "APACHE 0: " + waiting},
+		"caddy":             {"caddy", []string{"GET /metrics"}, "CADDY 0: " + waiting},
+		"prometheus on a port that is not its own": {"prometheus", nil, "UNSPECIFIED: no metrics with its requests found: name a source with --rps"},
+		"traefik elsewhere":                        {"traefik", nil, "UNSPECIFIED: no metrics with its requests found: name a source with --rps"},
+		"haproxy has a socket":                     {"haproxy", nil, "UNSPECIFIED: no stats socket found that this user may ask: add `stats socket` or name one with --rps"},
+		"nobody knows it":                          {"lighttpd", nil, "UNSPECIFIED: no source of requests for lighttpd: name one with --rps"},
+	} {
+		asked = nil
+		r := newTestRPS(t, []servicePort{listening(here, c.program, 1<<22)})
+		got, err := rpsOf(t, r)
+		want(t, name, got, []string{fmt.Sprint(here, " ", c.want)})
+		want(t, name, asked, c.asked)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestNamedPages(t *testing.T) {
 	f := newFakeNginx(t, "/s")
 	page := "nginx:" + f.URL + "/s"
@@ -281,6 +335,7 @@ func TestFirstSampleWaitsForThePorts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		found := newListeners()
 		r := newRPS(Config{}, new(ownConns), found)
+		r.kernel = nil
 		defer r.Close()
 		go func() {
 			time.Sleep(50 * time.Millisecond)
@@ -296,6 +351,7 @@ func TestFirstSampleWaitsForThePorts(t *testing.T) {
 
 func TestRequestsBeforeAnyPortIsKnown(t *testing.T) {
 	r := newRPS(Config{}, new(ownConns), newListeners())
+	r.kernel = nil
 	defer r.Close()
 	reading, err := r.Collect(t.Context(), time.Now())
 	if err != nil {
@@ -310,15 +366,15 @@ func TestRequestsBeforeAnyPortIsKnown(t *testing.T) {
 
 func BenchmarkPoll(b *testing.B) {
 	f := newFakeNginx(b, "/s")
-	m, err := newMeter(RPSSource{Kind: RPSNginx, URL: f.URL + "/s"}, new(ownConns))
+	m, err := newMeter(RPSSource{Kind: RPSNginx, URL: f.URL + "/s"}, new(ownConns), probeBounds)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer m.page.close()
+	defer m.counter.close()
 	b.ReportAllocs()
 	for b.Loop() {
-		if m.poll(b.Context()); m.result.err != nil {
-			b.Fatal(m.result.err)
+		if m.poll(b.Context()); m.err != nil {
+			b.Fatal(m.err)
 		}
 	}
 }

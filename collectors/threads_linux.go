@@ -64,10 +64,10 @@ type noProcs struct{}
 func (noProcs) read(context.Context, time.Time, *procTable, func(procKey, float64) bool) (bool, error) {
 	return false, nil
 }
-func (noProcs) members(context.Context) []kin { return nil }
-func (noProcs) describe(*procUse) (string, int)  { return "", 0 }
-func (noProcs) note() string                     { return "" }
-func (noProcs) close()                           {}
+func (noProcs) members(context.Context) []kin   { return nil }
+func (noProcs) describe(*procUse) (string, int) { return "", 0 }
+func (noProcs) note() string                    { return "" }
+func (noProcs) close()                          {}
 
 func (s *linuxProcs) note() string {
 	if s.procSource == nil {

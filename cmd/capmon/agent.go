@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -16,9 +15,8 @@ import (
 // agentFlags are those of `capmon agent`.
 type agentFlags struct {
 	listen   string
-	interval time.Duration
+	sampling samplingFlags
 	labels   []string
-	rps      []string
 	config   string
 	sec      securityFlags
 }
@@ -37,7 +35,7 @@ func newAgent() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&f.listen, "listen", localAddr, "`address` to listen on, host:port or :port for every address")
 	cmd.Flags().StringArrayVar(&f.labels, "label", nil, "`key=value` that viewers group by, repeatable")
-	addSampling(cmd, &f.interval, &f.rps)
+	f.sampling.add(cmd)
 	addConfig(cmd, &f.config)
 	f.sec.add(cmd)
 	return cmd
@@ -55,7 +53,7 @@ func runAgent(cmd *cobra.Command, f *agentFlags) error {
 		return usagef("--listen %s: %w", f.listen, err)
 	}
 	log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-	a, err := newLocalAgent(f.interval, f.rps, f.labels, log)
+	a, err := newLocalAgent(f.sampling, f.labels, log)
 	if err != nil {
 		return err
 	}
@@ -65,7 +63,7 @@ func runAgent(cmd *cobra.Command, f *agentFlags) error {
 	if err != nil {
 		return fmt.Errorf("%w: is another agent running there? `capmon agent --listen` names another address", err)
 	}
-	log.Info("capmon agent", "version", version(), "listen", listener.Addr(), "interval", f.interval, "security", sec.String())
+	log.Info("capmon agent", "version", version(), "listen", listener.Addr(), "interval", f.sampling.interval, "security", sec.String())
 	group, ctx := errgroup.WithContext(cmd.Context())
 	go small.Program(ctx)
 	group.Go(func() error { return a.Run(ctx) })

@@ -225,6 +225,13 @@ func (w *watcher) host(name string) watchedHost {
 	return w.last.Hosts[name]
 }
 
+// hosts are all of the newest line.
+func (w *watcher) hosts() map[string]watchedHost {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.last.Hosts
+}
+
 // sees waits until the host is in the state.
 func (w *watcher) sees(name, state string, patience time.Duration) {
 	w.t.Helper()

@@ -72,8 +72,7 @@ func asUsage(err error) error {
 // viewFlags are those of every command that looks at a fleet.
 type viewFlags struct {
 	agents    []string
-	rps       []string
-	interval  time.Duration
+	sampling  samplingFlags
 	target    share
 	spare     int
 	perServer int
@@ -84,7 +83,7 @@ type viewFlags struct {
 
 func (f *viewFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.agents, "agents", nil, "`list` of agents, comma separated or repeated: host, host:port (7077), dns:///name for every address of a name, @file with one a line; without it this machine")
-	addSampling(cmd, &f.interval, &f.rps)
+	f.sampling.add(cmd)
 	f.addPolicy(cmd)
 	f.sec.add(cmd)
 }
@@ -104,9 +103,20 @@ func addConfig(cmd *cobra.Command, path *string) {
 	cmd.Flags().StringVar(path, "config", "", "config `file`, TOML: flag = value (default: capmon/config.toml in the config folder)")
 }
 
-func addSampling(cmd *cobra.Command, interval *time.Duration, rps *[]string) {
-	cmd.Flags().DurationVar(interval, "interval", time.Second, "between two samples of this machine, 1s to 10s")
-	cmd.Flags().StringArrayVar(rps, "rps", nil, "`source` of requests a second, repeatable: [name=]auto|off|nginx:URL|prom:URL[#metric{l=\"v\"}], name being a service or its port (default auto: the status page of a local nginx)")
+// samplingFlags say how this machine is read.
+type samplingFlags struct {
+	interval time.Duration
+	rps      []string
+	latency  bool
+}
+
+func (f *samplingFlags) add(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.DurationVar(&f.interval, "interval", time.Second, "between two samples of this machine, 1s to 10s")
+	fs.StringArrayVar(&f.rps, "rps", nil, "`source` of requests a second, repeatable: [name=]auto|off|ebpf|ebpf:send|ebpf:egress|prom:URL[#metric{l=\"v\"}]|nginx:URL|"+
+		"haproxy:/path.sock|haproxy:URL|apache:URL|caddy:URL|log:/path[:json|:combined]|statsd:ADDRESS[#counter], name being a service or its port "+
+		"(default auto: counted in the kernel where it may be, else from status pages of this machine)")
+	fs.BoolVar(&f.latency, "latency", false, "measure response times in the kernel too (eBPF, Linux)")
 }
 
 // policy checks the numbers of the people who run the fleet.
@@ -125,12 +135,12 @@ func (f *viewFlags) policy() (fleet.Policy, error) {
 }
 
 // newLocalAgent builds the agent of this machine. Errors are usage errors.
-func newLocalAgent(interval time.Duration, rps, labels []string, log *slog.Logger) (*agents.Agent, error) {
+func newLocalAgent(f samplingFlags, labels []string, log *slog.Logger) (*agents.Agent, error) {
 	var sources []collectors.RPSSource
-	for _, v := range rps {
+	for _, v := range f.rps {
 		s, err := collectors.ParseRPS(v)
 		if err != nil {
-			return nil, usagef("--rps %s: %w", v, err)
+			return nil, usageError{err}
 		}
 		sources = append(sources, s)
 	}
@@ -138,12 +148,12 @@ func newLocalAgent(interval time.Duration, rps, labels []string, log *slog.Logge
 	if err != nil {
 		return nil, err
 	}
-	if interval < time.Second || interval > 10*time.Second {
-		return nil, usagef("--interval %v: want 1s to 10s", interval)
+	if f.interval < time.Second || f.interval > 10*time.Second {
+		return nil, usagef("--interval %v: want 1s to 10s", f.interval)
 	}
 	a, err := agents.New(agents.Config{
-		Source:   collectors.NewRunner(collectors.List(collectors.Config{RPS: sources}), collectors.RunnerOptions{}),
-		Interval: interval, Labels: tags, Hostname: hostname(), Version: version(), Log: log,
+		Source:   collectors.NewRunner(collectors.List(collectors.Config{RPS: sources, Latency: f.latency}), collectors.RunnerOptions{}),
+		Interval: f.interval, Labels: tags, Hostname: hostname(), Version: version(), Log: log,
 	})
 	return a, asUsage(err)
 }

@@ -44,7 +44,7 @@ func (f *viewFlags) sources(ctx context.Context, log *slog.Logger) (*sources, er
 	}
 	// The local agent is built first: nonsense in its flags is an error even
 	// when it is not needed.
-	local, err := newLocalAgent(f.interval, f.rps, nil, log)
+	local, err := newLocalAgent(f.sampling, nil, log)
 	if err != nil {
 		return nil, err
 	}

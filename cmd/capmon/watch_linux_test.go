@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -41,6 +42,20 @@ type watchedHost struct {
 	TimeMs            int64
 	Busy              []float64 // of each core, newest sample
 	Seq               uint64
+	Services          []watchedService
+	Errors            []string // of its collectors
+}
+
+// watchedService is one port of the newest sample.
+type watchedService struct {
+	Port      uint32
+	Name      string
+	Source    string
+	Responses *uint64
+	RPS       *float32
+	Status    []uint64
+	Note      string
+	P50       uint32 // microseconds, 0 = not measured
 }
 
 // recorder counts what goes into a feed.
@@ -86,6 +101,15 @@ func (r *recorder) watched(s fleet.Snapshot) watched {
 				v = -1
 			}
 			w.Busy = append(w.Busy, v)
+		}
+		for _, v := range h.Newest.GetServices() {
+			w.Services = append(w.Services, watchedService{
+				Port: v.GetPort(), Name: v.GetName(), Source: strings.ToLower(strings.TrimPrefix(v.GetRpsSource().String(), "RPS_SOURCE_")),
+				Responses: v.Responses, RPS: v.Rps, Status: v.GetStatus(), Note: v.GetRpsNote(), P50: v.GetLatency().GetP50Us(),
+			})
+		}
+		for _, e := range h.Newest.GetErrors() {
+			w.Errors = append(w.Errors, e.GetText())
 		}
 		for _, seqs := range r.seen[h.Name] {
 			w.Samples += len(seqs)

@@ -1,0 +1,194 @@
+package collectors
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"capmon/sample"
+)
+
+// httpCounter counts HTTP/1 responses in the kernel, by local port.
+type httpCounter interface {
+	// Watch counts a port from zero; one that is watched goes on.
+	Watch(port uint16) error
+	Unwatch(port uint16)
+	// Read returns the responses by the first digit of their status, and the
+	// sends in which none begins; false where the port is not watched.
+	Read(port uint16) (class [6]uint64, other uint64, ok bool)
+	// Latency are the response times of the last ten seconds, nil = not known.
+	Latency(port uint16, now time.Time) *sample.Latency
+	Close() error
+}
+
+// kernelPorts are the ports that are watched in the kernel. Safe for concurrent
+// use: a port is watched by whoever finds it.
+type kernelPorts struct {
+	open func() (httpCounter, error)
+	own  *ownConns
+
+	mu      sync.Mutex
+	tried   bool
+	err     error // why there is no counter
+	counter httpCounter
+	ports   map[uint16]*kernelPort
+}
+
+// kernelPort is one of them.
+type kernelPort struct {
+	account
+	own     [6]uint64 // responses to capmon when the port was first watched
+	err     error     // why it is not watched
+	state   kernelState
+	seen    [6]uint64 // responses at the last reading, capmon's own included
+	other   uint64    // sends at the last reading that were none
+	latency *sample.Latency
+}
+
+// kernelState is what the kernel has seen of a port.
+type kernelState int
+
+const (
+	kernelNothing kernelState = iota // not watched
+	kernelSilent                     // it has sent nothing but answers to capmon
+	kernelOpaque                     // it sends, and never a response of HTTP/1
+	kernelCounts
+)
+
+func newKernelPorts(own *ownConns, open func() (httpCounter, error)) *kernelPorts {
+	return &kernelPorts{open: open, own: own, ports: make(map[uint16]*kernelPort)}
+}
+
+// start opens the counter, once: what a kernel refuses it refuses again. The
+// error is why there is none.
+func (k *kernelPorts) start(ports []servicePort) error {
+	k.mu.Lock()
+	if !k.tried {
+		k.tried = true
+		k.counter, k.err = k.open()
+	}
+	err := k.err
+	k.mu.Unlock()
+	k.watch(ports)
+	return err
+}
+
+// watch watches these ports and no others.
+func (k *kernelPorts) watch(ports []servicePort) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.counter == nil {
+		return
+	}
+	here := make(map[uint16]bool, len(ports))
+	for _, p := range ports {
+		here[p.port] = true
+		if w := k.ports[p.port]; w != nil && w.err == nil {
+			continue
+		}
+		w := &kernelPort{own: k.own.answers(p.port), state: kernelSilent}
+		if w.err = k.counter.Watch(p.port); w.err != nil {
+			w.state = kernelNothing
+		}
+		w.fromZero(time.Now())
+		k.ports[p.port] = w
+	}
+	for port := range k.ports {
+		if !here[port] {
+			k.counter.Unwatch(port)
+			delete(k.ports, port)
+		}
+	}
+}
+
+// read takes the counts of all ports.
+func (k *kernelPorts) read(now time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for port, w := range k.ports {
+		if w.err != nil {
+			continue
+		}
+		class, other, ok := k.counter.Read(port)
+		if !ok {
+			w.state, w.err = kernelNothing, fmt.Errorf("port %d is no longer watched", port)
+			continue
+		}
+		t := tally{classes: true}
+		polls := k.own.answers(port)
+		for c := 2; c < len(class); c++ {
+			// capmon's own are never more than all: one that is not counted yet
+			// will be.
+			n := class[c] - min(class[c], polls[c]-w.own[c])
+			t.add(100*c, float64(n))
+		}
+		// A send that is no response, in a second in which nothing else was sent:
+		// not the rest of a page that capmon asked for.
+		strange := other > w.other && class == w.seen
+		w.seen, w.other = class, other
+		w.see(t, strange, now)
+		w.latency = k.counter.Latency(port, now)
+	}
+}
+
+// see notes a count. It does not go back when a poll of capmon is counted a
+// moment after it was answered.
+func (w *kernelPort) see(t tally, strange bool, now time.Time) {
+	t.count = max(t.count, w.last.count)
+	for i := range t.class {
+		t.class[i] = max(t.class[i], w.last.class[i])
+	}
+	// The count is never refused: it is a whole number below 2^53.
+	_ = w.take(t, now)
+	switch {
+	case t.count > 0:
+		w.state = kernelCounts
+	case strange:
+		w.state = kernelOpaque
+	}
+}
+
+// of is what the kernel says about a port.
+func (k *kernelPorts) of(port uint16) (w kernelPort, account *account) {
+	if k == nil {
+		return kernelPort{}, nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if w := k.ports[port]; w != nil {
+		return *w, &w.account
+	}
+	return kernelPort{err: k.err}, nil
+}
+
+// running tells whether there is a counter.
+func (k *kernelPorts) running() bool {
+	if k == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.counter != nil
+}
+
+// why is the reason for not counting in the kernel, nil = it counts.
+func (k *kernelPorts) why() error {
+	if k == nil {
+		return nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.err
+}
+
+func (k *kernelPorts) close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.tried = true
+	if k.counter == nil {
+		return nil
+	}
+	err := k.counter.Close()
+	k.counter = nil
+	return err
+}

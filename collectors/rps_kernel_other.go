@@ -1,0 +1,10 @@
+//go:build !linux
+
+package collectors
+
+import "errors"
+
+// openHTTPCounter refuses.
+func openHTTPCounter(string, bool, string) (httpCounter, error) {
+	return nil, errors.New("eBPF is Linux only")
+}
