@@ -82,3 +82,48 @@ func ratio(v float64) string {
 	}
 	return Decimal(v, 2)
 }
+
+// small writes a number that may be far below 1 with three figures: 0.00412.
+func small(v float64) string {
+	if a := math.Abs(v); a >= 1 || a == 0 || !finite(v) {
+		return Amount(v)
+	}
+	return strconv.FormatFloat(v, 'g', 3, 64)
+}
+
+// Span writes seconds as people say them, to the nearest: 42s, 1m07s, 18m,
+// 3h05m, 12d. A number that is none is "?".
+func Span(seconds float64) string {
+	if !finite(seconds) {
+		return "?"
+	}
+	sign := ""
+	if seconds < 0 {
+		sign, seconds = "-", -seconds
+	}
+	s := math.Round(seconds)
+	switch {
+	case seconds < 1 && seconds > 0:
+		return sign + strconv.FormatFloat(seconds*1000, 'g', 3, 64) + "ms"
+	case s < 60:
+		return sign + Count(s) + "s"
+	case s < 600:
+		return sign + Count(math.Floor(s/60)) + "m" + two(math.Mod(s, 60)) + "s"
+	case math.Round(seconds/60) < 100:
+		return sign + Count(seconds/60) + "m"
+	case seconds < 48*3600:
+		m := math.Round(seconds / 60)
+		return sign + Count(math.Floor(m/60)) + "h" + two(math.Mod(m, 60)) + "m"
+	}
+	return sign + Count(seconds/86400) + "d"
+}
+
+func two(v float64) string {
+	if v < 10 {
+		return "0" + Count(v)
+	}
+	return Count(v)
+}
+
+// trimmed writes v with up to six digits after the point and none to spare.
+func trimmed(v float64) string { return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64) }
