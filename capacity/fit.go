@@ -14,8 +14,13 @@ func fitAll(n, x []float64) (Scalability, float64) {
 	for i := range x {
 		rel[i] = x[i] / scale // the throughput of one is near 1 then
 	}
+	all := 0.0
+	for _, v := range rel {
+		all += v * v
+	}
+	// The simplest face first: a freer one must be better by more than rounding.
 	best, least := [3]float64{math.NaN()}, math.Inf(1)
-	for _, free := range [][3]bool{{true, true, true}, {true, false, true}, {false, true, true}, {false, false, true}} {
+	for _, free := range [][3]bool{{false, false, true}, {true, false, true}, {false, true, true}, {true, true, true}} {
 		for _, a := range []float64{0.005, 0.05, 0.4} {
 			for _, b := range []float64{1e-6, 1e-3, 0.05} {
 				p := [3]float64{a, b, 1}
@@ -24,8 +29,7 @@ func fitAll(n, x []float64) (Scalability, float64) {
 						p[i] = 0
 					}
 				}
-				// A face is left for a better one only, not for rounding.
-				if p, ssr := marquardt(n, rel, p, free); ssr < least*(1-1e-12) {
+				if p, ssr := marquardt(n, rel, p, free); ssr < least-1e-14*all {
 					best, least = p, ssr
 				}
 			}

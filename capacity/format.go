@@ -58,6 +58,15 @@ func Amount(v float64) string {
 	return Decimal(v, 2)
 }
 
+// figure is Amount where that says enough, and three figures of what it would
+// write as 0.00: a formula must show what it divides by.
+func figure(v float64) string {
+	if a := math.Abs(v); a > 0 && a < 0.005 {
+		return small(v)
+	}
+	return Amount(v)
+}
+
 // Percent writes a share as whole percents: 0.98 is "98%".
 func Percent(share float64) string {
 	if math.IsNaN(share) || math.IsInf(share, 0) {

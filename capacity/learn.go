@@ -31,7 +31,7 @@ const (
 	perBin    = 12               // the newest of a bin
 	keepFor   = 24 * time.Hour   // none older
 	maxKept   = 720              // bounds the memory: 16 B each
-	maxFitted = 180              // bounds the work of a fit
+	maxFitted = 120              // bounds the work of a fit
 	pointTime = 10 * time.Second // what one point stands for
 
 	driftBlock  = 30   // points in a look for a change of level: five minutes
@@ -114,7 +114,8 @@ func (l *Learner) Add(p Point, at time.Time) error {
 	l.keep(s)
 	l.fresh++
 	l.watch(s)
-	if l.off.side == 0 && l.fresh*10 >= len(l.kept) {
+	// While little is known every tenth counts; later a block is soon enough.
+	if l.off.side == 0 && len(l.kept) < 2*driftBlock && l.fresh*10 >= len(l.kept) {
 		l.fit()
 	}
 	return nil
@@ -215,7 +216,9 @@ func (l *Learner) watch(s seen) {
 	}
 	l.block = l.block[:0]
 	if l.off.side == 0 {
-		l.fit()
+		if l.fresh > 0 {
+			l.fit()
+		}
 		l.base, l.based = l.cost, l.fitted
 	}
 }

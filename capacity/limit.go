@@ -1,6 +1,7 @@
 package capacity
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -52,6 +53,15 @@ type PoolLimit struct {
 	Limit               // Used and Capacity are sums over Servers
 	Servers     int     // how many servers the sums stand on, at least 1
 	Least, Most float64 // the smallest and the largest capacity of one server
+	Target      float64 // a target of this limit alone, for a promise about time; 0: the rule's
+}
+
+// target is the utilisation to run this limit at.
+func (p PoolLimit) target(rule Rule) float64 {
+	if p.Target != 0 {
+		return p.Target
+	}
+	return rule.Target
 }
 
 // Sum adds one limit up over servers. The name, the unit and the source are
@@ -88,3 +98,27 @@ func (p PoolLimit) Typical() float64 { return p.Capacity / float64(p.Servers) }
 
 // Unlike says whether the servers differ in capacity by more than a thousandth.
 func (p PoolLimit) Unlike() bool { return p.Most-p.Least > p.Most/1000 }
+
+// WithMissing is the limit with servers that do not answer counted on the
+// cautious side: as full when servers would go, though never as a reason for
+// more than have, which is all of them; as idle when servers would come, because
+// their load has gone to the others. The step is empty when none is missing.
+func (p PoolLimit) WithMissing(missing, have int, target float64) (PoolLimit, string, error) {
+	if err := errors.Join(atLeast0("missing servers", float64(missing)), atLeast0("servers", float64(have)), above0("servers", float64(p.Servers))); err != nil {
+		return PoolLimit{}, "", fmt.Errorf("missing servers: %w", err)
+	}
+	raw, err := Servers(p.Used, p.Typical(), target)
+	switch {
+	case err != nil:
+		return PoolLimit{}, "", err
+	case missing == 0:
+		return p, "", nil
+	case raw > have:
+		return p, fmt.Sprintf("%s: %s missing: counted as idle, servers would come", p.Name, whole(missing)), nil
+	case raw == have:
+		return p, fmt.Sprintf("%s: %s missing: nothing would change", p.Name, whole(missing)), nil
+	}
+	// Servers of (have × typical × target) is have, by the rounding of ceil.
+	p.Used = min(p.Used+float64(missing)*p.Typical(), float64(have)*p.Typical()*target)
+	return p, fmt.Sprintf("%s: %s missing: counted as full, servers would go", p.Name, whole(missing)), nil
+}

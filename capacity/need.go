@@ -25,7 +25,7 @@ func Servers(load, per, target float64) (int, error) {
 	}
 	n := ceil(load / (per * target))
 	if !(n <= MaxServers) {
-		return 0, fmt.Errorf("servers: %s / %s is more than %s servers: %w", Amount(load), Amount(per), Count(MaxServers), ErrInput)
+		return 0, fmt.Errorf("servers: %s / %s is more than %s servers: %w", figure(load), figure(per), Count(MaxServers), ErrInput)
 	}
 	return int(n), nil
 }
@@ -38,16 +38,22 @@ type Rule struct {
 	Spare  int     // servers that may be lost, 0 and up
 	Min    int     // fewest servers; 0: no bound
 	Max    int     // most servers; 0: no bound, else at least Min
+
+	Zones        int     // zones of which one may be lost; 0: not asked, else at least 2
+	SLA          float64 // share of the time that enough servers are up, 0 < SLA < 1; 0: not asked
+	Availability float64 // of one server, 0..1; it goes with SLA
 }
 
 // Sizing is how many servers a pool needs, and how that came about.
 type Sizing struct {
 	Raw     int      // for the load at target, at least 1
-	Need    int      // Raw + spare
+	Spare   int      // the largest of what spare, zones and SLA ask for
+	Need    int      // Raw + Spare
 	Run     int      // Need within Min..Max
 	Short   int      // Need - Run where Max binds, else 0
 	Limit   string   // the limit that asked for Raw
 	Formula string   // "NEED 13 = ceil(88,420 / (10,000 × 0.80)) + 1 spare"
+	Each    []int    // servers for each limit, in their order
 	Steps   []string // per limit, the largest and the spare, the bounds
 }
 
@@ -66,7 +72,7 @@ func Size(limits []PoolLimit, rule Rule) (Sizing, error) {
 	raws := make([]int, len(limits))
 	binds := 0
 	for i, l := range limits {
-		n, err := Servers(l.Used, l.Typical(), rule.Target)
+		n, err := Servers(l.Used, l.Typical(), l.target(rule))
 		if err != nil {
 			return Sizing{}, fmt.Errorf("size by %s: %w", l.Name, err)
 		}
@@ -76,22 +82,56 @@ func Size(limits []PoolLimit, rule Rule) (Sizing, error) {
 		}
 	}
 	for i, l := range limits {
-		s.Steps = append(s.Steps, l.step(raws[i], rule.Target, i == binds && len(limits) > 1))
+		s.Steps = append(s.Steps, l.step(raws[i], l.target(rule), i == binds && len(limits) > 1))
 	}
-	s.Limit = limits[binds].Name
+	s.Limit, s.Each = limits[binds].Name, raws
 	s.Raw = max(raws[binds], 1) // who serves at all needs one
-	s.Need = s.Raw + rule.Spare
-	sum := largest(raws) + rule.spareText()
+	if err := s.spare(rule); err != nil {
+		return Sizing{}, fmt.Errorf("size: %w", err)
+	}
+	sum := largest(raws) + spareText(s.Spare)
 	if need := whole(s.Need); sum != need {
 		sum += " = " + need
 	}
 	s.Steps = append(s.Steps, "need = "+sum)
 	s.bound(rule)
-	s.Formula = "NEED " + whole(s.Need) + " = " + limits[binds].formula(rule.Target) + rule.spareText()
+	s.Formula = "NEED " + whole(s.Need) + " = " + limits[binds].formula(limits[binds].target(rule)) + spareText(s.Spare)
 	if raws[binds] == 0 {
-		s.Formula = "NEED " + whole(s.Need) + " = 1 for no load" + rule.spareText()
+		s.Formula = "NEED " + whole(s.Need) + " = 1 for no load" + spareText(s.Spare)
 	}
 	return s, nil
+}
+
+// spare is the largest of the spares that are asked for; with more than the
+// plain one the steps say what each asks.
+func (s *Sizing) spare(rule Rule) error {
+	s.Spare = rule.Spare
+	if rule.Zones > 0 {
+		per, total, err := Zones(s.Raw, rule.Zones, 1)
+		if err != nil {
+			return err
+		}
+		s.Spare = max(s.Spare, total-s.Raw)
+		s.Steps = append(s.Steps, fmt.Sprintf("losing one of %d zones: ceil(%s / %d) = %s in each, %s in all", rule.Zones, whole(s.Raw), rule.Zones-1, whole(per), whole(total)))
+	}
+	if rule.SLA > 0 {
+		n, err := ServersForSLA(s.Raw, rule.Availability, rule.SLA)
+		if err != nil {
+			return err
+		}
+		p, err := AtLeastUp(s.Raw, n, rule.Availability)
+		if err != nil {
+			return err
+		}
+		s.Spare = max(s.Spare, n-s.Raw)
+		s.Steps = append(s.Steps, fmt.Sprintf("SLA %s%%: %s servers of %s%% keep %s up for %s%% of the time, if they fail independently",
+			trimmed(rule.SLA*100), whole(n), trimmed(rule.Availability*100), whole(s.Raw), trimmed(p*100)))
+	}
+	s.Need = s.Raw + s.Spare
+	if s.Need > MaxServers+rule.Spare {
+		return fmt.Errorf("%s servers are more than %s: %w", whole(s.Need), Count(MaxServers), ErrInput)
+	}
+	return nil
 }
 
 // bound keeps Need within Min..Max and says what that did.
@@ -117,20 +157,24 @@ func (r Rule) check() error {
 		return fmt.Errorf("max %d is below min %d: %w", r.Max, r.Min, ErrInput)
 	case r.Spare > MaxServers || r.Min > MaxServers || r.Max > MaxServers:
 		return fmt.Errorf("spare, min or max is above %s servers: %w", Count(MaxServers), ErrInput)
+	case r.Zones < 0 || r.Zones == 1 || r.Zones > MaxServers:
+		return fmt.Errorf("%d zones, of which one may be lost: %w", r.Zones, ErrInput)
+	case r.SLA == 0 && r.Availability == 0:
+		return nil
 	}
-	return nil
+	return errors.Join(inside("SLA", r.SLA), above0("availability", r.Availability), share("availability", r.Availability))
 }
 
-func (r Rule) spareText() string {
-	if r.Spare == 0 {
+func spareText(n int) string {
+	if n == 0 {
 		return ""
 	}
-	return " + " + whole(r.Spare) + " spare"
+	return " + " + whole(n) + " spare"
 }
 
 // formula is the division behind a number of servers.
 func (p PoolLimit) formula(target float64) string {
-	return fmt.Sprintf("ceil(%s / (%s × %s))", Amount(p.Used), Amount(p.Typical()), ratio(target))
+	return fmt.Sprintf("ceil(%s / (%s × %s))", figure(p.Used), figure(p.Typical()), ratio(target))
 }
 
 // step is one line of Sizing.Steps.

@@ -34,6 +34,11 @@ func (s Scalability) At(n float64) float64 {
 	return s.Gamma * n / (1 + s.Alpha*(n-1) + s.Beta*n*(n-1))
 }
 
+// Formula is the law with its numbers.
+func (s Scalability) Formula() string {
+	return fmt.Sprintf("X(n) = %s·n / (1 + %s(n-1) + %s·n(n-1)), n workers", Amount(s.Gamma), small(s.Alpha), small(s.Beta))
+}
+
 // Peak is the number of workers beyond which more of them get less done,
 // sqrt((1 - Alpha)/Beta), not rounded; unknown where there is none: without
 // coherency throughput never falls.
@@ -111,6 +116,7 @@ func (s Scalability) WorkersAtLatency(r float64) (float64, error) {
 type Scaling struct {
 	Scalability
 	Error float64 // residual standard error, in the unit of the throughput; unknown (NaN) with three points
+	Most  float64 // the most workers that were measured
 	Few   string  // why the peak is not to be trusted yet; empty: it is
 }
 
@@ -128,6 +134,9 @@ func FitScalability(workers, throughput []float64) (Scaling, error) {
 		if err := errors.Join(above0("workers", workers[i]), above0("throughput", throughput[i])); err != nil {
 			return Scaling{}, fmt.Errorf("scalability: %w", err)
 		}
+		if workers[i] < 1 {
+			return Scaling{}, fmt.Errorf("scalability: %v workers, want at least 1: %w", workers[i], ErrInput)
+		}
 	}
 	ns := slices.Compact(slices.Sorted(slices.Values(workers)))
 	if len(ns) < 3 {
@@ -137,11 +146,11 @@ func FitScalability(workers, throughput []float64) (Scaling, error) {
 	if best.check() != nil || !finite(ssr) {
 		return Scaling{}, fmt.Errorf("scalability: no curve fits: %w", ErrInput)
 	}
-	s := Scaling{Scalability: best, Error: math.NaN()}
+	s := Scaling{Scalability: best, Error: math.NaN(), Most: ns[len(ns)-1]}
 	if n := len(workers); n > 3 {
 		s.Error = math.Sqrt(ssr / float64(n-3))
 	}
-	most, least := ns[len(ns)-1], ns[0]
+	most, least := s.Most, ns[0]
 	switch {
 	case len(ns) < 6:
 		s.Few = fmt.Sprintf("%d numbers of workers were measured, a peak wants 6", len(ns))

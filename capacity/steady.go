@@ -34,8 +34,9 @@ type Settled struct {
 // Settle turns the raw number of servers (without spare) into one that stands
 // still: have, the servers that run less the spare, stays within the tolerance;
 // more come at once or when the window Up agrees; fewer when the whole window
-// Down does, and never while a spike is in it. history are the raw numbers
-// before now, in any order. Errors wrap ErrInput.
+// Down does, which takes a history that reaches back so long (to a minute), and
+// never while a spike is in it. history are the raw numbers before now, in any
+// order. Errors wrap ErrInput.
 //
 // Source: Kubernetes horizontal pod autoscaler, stabilisation windows.
 func (s Steadiness) Settle(raw, have int, history []Recommended, spike bool, now time.Time) (Settled, error) {
@@ -56,6 +57,9 @@ func (s Steadiness) Settle(raw, have int, history []Recommended, spike bool, now
 	case raw < have && spike:
 		out.Servers = have
 		out.Steps = append(out.Steps, fmt.Sprintf("a spike within %s: keep %s", Span(s.Down.Seconds()), whole(have)))
+	case n < have && s.unseen(history, now) > time.Minute:
+		out.Servers, out.Waits = have, s.unseen(history, now)
+		out.Steps = append(out.Steps, fmt.Sprintf("down to %s only when %s were seen to agree: keep %s", whole(n), Span(s.Down.Seconds()), whole(have)))
 	case n < have:
 		out.Steps = append(out.Steps, fmt.Sprintf("down: all of %s agree on at most %s", Span(s.Down.Seconds()), whole(n)))
 	case raw < have:
@@ -69,6 +73,15 @@ func (s Steadiness) Settle(raw, have int, history []Recommended, spike bool, now
 		}
 	}
 	return out, nil
+}
+
+// unseen is how much of the window Down lies before the history.
+func (s Steadiness) unseen(history []Recommended, now time.Time) time.Duration {
+	left := s.Down
+	for _, r := range history {
+		left = min(left, s.Down-now.Sub(r.At))
+	}
+	return max(left, 0)
 }
 
 // Stabilise is raw within what the windows agree on: not above the least of the

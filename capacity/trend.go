@@ -74,6 +74,7 @@ const (
 	trendGap   = 3 * time.Minute // the newest reading may be so old
 	trendSure  = 0.95
 	trendApart = 0.999 // for calling a change of slope one
+	trendBend  = 0.8   // and what two lines miss, of what one does
 )
 
 // TrendOf is the robust line through room, in its own unit, over the last 30 to
@@ -136,9 +137,15 @@ func medians(room []Reading, now time.Time, window, step time.Duration) []spot {
 }
 
 // turned finds the change of slope that explains most, among those 5 to 30
-// minutes ago. It is one when the slopes before and after exclude each other.
+// minutes ago. It is one when the slopes before and after exclude each other,
+// the bend stands out of the noise, and two lines miss the readings by clearly
+// less than one does: noise that lasts bends short lines too.
 func turned(tens []spot) (from float64, changed bool) {
-	best := math.Inf(1)
+	one, err := spotLine(thin(tens), trendSure)
+	if err != nil {
+		return 0, false
+	}
+	best := trendBend * misses(tens, one)
 	for _, ago := range []float64{300, 420, 600, 900, 1200, 1800} {
 		old, young := before(tens, -ago), after(tens, -ago)
 		if len(old) < 12 || len(young) < 24 {
@@ -150,7 +157,8 @@ func turned(tens []spot) (from float64, changed bool) {
 			continue
 		}
 		apart := a.Of.High < b.Of.Low || b.Of.High < a.Of.Low
-		if rest := misses(old, a) + misses(young, b); apart && rest < best {
+		bend := math.Abs(a.Slope-b.Slope)*ago > 4*(a.Scatter+b.Scatter)
+		if rest := misses(old, a) + misses(young, b); apart && bend && rest < best {
 			best, from, changed = rest, -ago, true
 		}
 	}

@@ -22,6 +22,21 @@ const maxConfig = 1 << 20
 // notConfigurable are flags that make no sense outside a command line.
 var notConfigurable = []string{"help", "version", "config"}
 
+// atHand marks a flag whose value neither a file nor a variable may give: the
+// same name means something else for another command, or it is of one moment.
+const atHand = "only-on-command-line"
+
+func onlyOnCommandLine(cmd *cobra.Command, name string) {
+	// It fails only for a flag that does not exist, which a test would show.
+	_ = cmd.Flags().SetAnnotation(name, atHand, nil)
+}
+
+// configurable says whether a flag takes its value from a file or a variable.
+func configurable(f *pflag.Flag) bool {
+	_, no := f.Annotations[atHand]
+	return !no && !slices.Contains(notConfigurable, f.Name)
+}
+
 // settle gives every flag that was not on the command line its value from the
 // environment (CAPMON_NAME), else from the config file: flag > environment >
 // file > default. Errors are usage errors that name where the value came from.
@@ -31,7 +46,7 @@ func settle(cmd *cobra.Command) error {
 		return err
 	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if err != nil || f.Changed || slices.Contains(notConfigurable, f.Name) {
+		if err != nil || f.Changed || !configurable(f) {
 			return
 		}
 		name := "CAPMON_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
@@ -116,7 +131,7 @@ func knownKeys(root *cobra.Command) []string {
 	var keys []string
 	for _, c := range append(root.Commands(), root) {
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			if !slices.Contains(notConfigurable, f.Name) {
+			if configurable(f) {
 				keys = append(keys, f.Name)
 			}
 		})

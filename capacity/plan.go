@@ -1,0 +1,320 @@
+package capacity
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Question is what a plan on paper is made from. Unknown numbers are not
+// asked. On paper neither a tolerance nor a window applies.
+type Question struct {
+	// The load: people, requests, or both.
+	Users  Num // active at a time, or of a day with Demand
+	RPS    Num // requests a second
+	Demand *Demand
+	Growth Growth
+
+	// What one server holds.
+	PerServer Num // of users, or of RPS where no users are asked or Demand is
+	Cost      Num // CPU seconds a request
+	Cores     Num // of one server
+	CoresUsed Num // measured, of all servers, where Cost is not known
+	Workers   int // processes or threads of a server that serve; 0: one a core
+	OwnQueue  bool
+	Scaling   *Scaling // throughput of one server by its workers
+
+	Rule   Rule     // a Target of 0: by the workers behind one queue
+	SLO    *Promise // of the response
+	WarmUp time.Duration
+	Price  Num // of a server hour
+	Have   int // servers there are; 0: not asked
+}
+
+// Growth is how a load grows, from now on. The zero value: not at all.
+type Growth struct {
+	PerSecond float64       // in the unit of the leading load: users, else RPS
+	Share     float64       // a second, on top of PerSecond
+	For       time.Duration // how far the plan looks ahead; 0: 10 minutes
+}
+
+// At is a load after so many seconds.
+func (g Growth) At(load, seconds float64) float64 {
+	return max(load*math.Exp(seconds*math.Log1p(g.Share))+g.PerSecond*seconds, 0)
+}
+
+// Horizon is how far the plan looks ahead.
+func (g Growth) Horizon() time.Duration {
+	if g.For == 0 {
+		return 10 * time.Minute
+	}
+	return g.For
+}
+
+func (g Growth) none() bool { return g.PerSecond == 0 && g.Share == 0 }
+
+// fullIn is in how many seconds a load has grown by a factor; unknown when it
+// never does.
+func (g Growth) fullIn(load, factor float64) Num {
+	switch {
+	case factor <= 1:
+		return Known(0)
+	case g.Share == 0:
+		n, _ := FullIn(load*factor-load, g.PerSecond)
+		return n
+	case g.PerSecond == 0:
+		n, _ := FullInAt(load, load*factor, g.Share)
+		return n
+	}
+	// Both: the first time it is reached, within a hundred years.
+	const end = 100 * 365 * 86400
+	if g.At(load, end) < load*factor {
+		return Num{}
+	}
+	return Known(bisect(0, end, func(t float64) bool { return g.At(load, t) >= load*factor }))
+}
+
+// Plan is the answer to a Question: the number of servers, with every step.
+type Plan struct {
+	Question
+	RPS      Num // asked, or what the users make; hides that of the question
+	Load     Num // the leading load: users, else RPS
+	Unit     string
+	Target   float64
+	Basis    string // where Target comes from
+	Limits   []PoolLimit
+	Sizing   Sizing
+	Promised Result // the highest utilisation that keeps the promise; zero when none is asked
+	Later    Num    // the load at the end of Growth.For
+	Headroom Num    // after the spare, at Servers
+	Room     Num    // of the leading load to the limit, at Servers; negative when it is overrun
+	RoomRPS  Num
+	FullIn   Num      // seconds, at Servers
+	Servers  int      // what the above stand on: Have, else Run
+	Rows     []Row    // by number of servers, rising
+	Advice   []string // what to do, in order
+	Steps    []string // ordered, how the number came about
+}
+
+// NewPlan answers a question. Errors wrap ErrInput and say what is missing.
+func NewPlan(q Question) (Plan, error) {
+	if err := q.check(); err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	p := Plan{Question: q, RPS: q.RPS}
+	if err := p.demand(); err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	p.target()
+	if err := p.limits(); err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	if err := p.promise(); err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	rule := q.Rule
+	rule.Target = p.Target
+	s, err := Size(p.Limits, rule)
+	if err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
+	p.Sizing = s
+	p.Steps = append(p.Steps, s.Steps...)
+	p.Servers = s.Run
+	if q.Have > 0 {
+		p.Servers = q.Have
+	}
+	p.at(p.Servers)
+	p.rows()
+	p.advise()
+	return p, nil
+}
+
+func (q Question) check() error {
+	all := []error{
+		atLeast0("users", q.Users.Or(0)), atLeast0("requests a second", q.RPS.Or(0)), atLeast0("price", q.Price.Or(0)),
+		above0("one server", q.PerServer.Or(1)), above0("cost of a request", q.Cost.Or(1)), above0("cores", q.Cores.Or(1)),
+		atLeast0("cores used", q.CoresUsed.Or(0)), atLeast0("workers", float64(q.Workers)), atLeast0("servers", float64(q.Have)),
+		atLeast0("warm-up", q.WarmUp.Seconds()), atLeast0("time ahead", q.Growth.For.Seconds()),
+	}
+	if !finite(q.Growth.PerSecond) || !finite(q.Growth.Share) || q.Growth.Share <= -1 {
+		all = append(all, fmt.Errorf("growth of %v and %v a second: %w", q.Growth.PerSecond, q.Growth.Share, ErrInput))
+	}
+	if q.Workers > maxQueue || q.Have > MaxServers {
+		all = append(all, fmt.Errorf("%d workers, %d servers: more than %s: %w", q.Workers, q.Have, Count(maxQueue), ErrInput))
+	}
+	return errors.Join(all...)
+}
+
+// demand settles the loads.
+func (p *Plan) demand() error {
+	if p.Demand != nil && !p.RPS.OK {
+		d := *p.Demand
+		d.Users = p.Users.Or(d.Users)
+		r, err := d.RPS()
+		if err != nil {
+			return err
+		}
+		p.RPS = Known(r.V)
+		p.Steps = append(p.Steps, r.Formula)
+	}
+	switch {
+	case p.people():
+		p.Load, p.Unit = p.Users, "users"
+	case p.RPS.OK:
+		p.Load, p.Unit = p.RPS, "rps"
+	case p.CoresUsed.OK:
+		p.Load, p.Unit = p.CoresUsed, "cores"
+	default:
+		return fmt.Errorf("no load is known: say how many users or requests a second: %w", ErrInput)
+	}
+	if !p.Growth.none() {
+		p.Later = Known(p.Growth.At(p.Load.V, p.Growth.Horizon().Seconds()))
+		if !p.Later.OK {
+			return fmt.Errorf("growth: the load of %s from now is no number: %w", Span(p.Growth.Horizon().Seconds()), ErrInput)
+		}
+	}
+	return nil
+}
+
+// people says whether users are those active at a time, who lead.
+func (p *Plan) people() bool { return p.Users.OK && p.Demand == nil }
+
+// queue is how many workers stand behind one queue; 0: not known.
+func (p *Plan) queue() int {
+	switch {
+	case p.OwnQueue:
+		return 1
+	case p.Workers > 0:
+		return p.Workers
+	}
+	return int(p.Cores.Or(0))
+}
+
+// target settles the utilisation to run at.
+func (p *Plan) target() {
+	if p.Rule.Target != 0 {
+		p.Target, p.Basis = p.Rule.Target, "chosen"
+		return
+	}
+	n := 0
+	if p.Workers > 0 || p.OwnQueue {
+		n = p.queue()
+	}
+	p.Target = DefaultTarget(n)
+	p.Basis = "default"
+	if n > 0 {
+		p.Basis = fmt.Sprintf("default for %s behind one queue", counted(n, "worker"))
+	}
+	p.Steps = append(p.Steps, fmt.Sprintf("target %s: %s", Percent(p.Target), p.Basis))
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return whole(n) + " " + what + "s"
+}
+
+// usable is how many cores of a server its workers can use at once.
+func (p *Plan) usable() float64 {
+	c := p.Cores.Or(math.Inf(1))
+	if p.Workers > 0 {
+		c = min(c, float64(p.Workers))
+	}
+	return c
+}
+
+// limits adds up what one server holds.
+func (p *Plan) limits() error {
+	add := func(name, unit, from string, used, per float64) {
+		p.Limits = append(p.Limits, PoolLimit{
+			Limit:   Limit{Name: name, Used: used, Capacity: per, Unit: unit, From: from},
+			Servers: 1, Least: per, Most: per,
+		})
+	}
+	switch {
+	case p.PerServer.OK && p.people():
+		add("conns", "connections", "per server", p.Users.V, p.PerServer.V)
+	case p.PerServer.OK && p.RPS.OK:
+		add("rps", "requests a second", "per server", p.RPS.V, p.PerServer.V)
+	case p.PerServer.OK:
+		return fmt.Errorf("%s a server are of no use without users or requests a second: %w", Amount(p.PerServer.V), ErrInput)
+	}
+	switch {
+	case p.Cost.OK && !p.RPS.OK:
+		return fmt.Errorf("a cost of a request is of no use without requests a second: %w", ErrInput)
+	case p.Cost.OK && !p.Cores.OK && p.Workers == 0:
+		return fmt.Errorf("a cost of a request is of no use without the cores of a server: %w", ErrInput)
+	case p.Cost.OK:
+		busy := p.RPS.V * p.Cost.V
+		p.Steps = append(p.Steps, fmt.Sprintf("cpu: %s rps × %s = %s cores", Amount(p.RPS.V), Span(p.Cost.V), Amount(busy)))
+		if p.usable() < p.Cores.Or(math.Inf(1)) && p.Cores.OK {
+			p.Steps = append(p.Steps, fmt.Sprintf("cpu: %s use at most %s of %s cores", counted(p.Workers, "worker"), Amount(p.usable()), Amount(p.Cores.V)))
+		}
+		add("cpu", "cores", "cores of a server", busy, p.usable())
+	case p.CoresUsed.OK && p.Cores.OK:
+		add("cpu", "cores", "measured", p.CoresUsed.V, p.usable())
+	}
+	if err := p.scaling(add); err != nil {
+		return err
+	}
+	if len(p.Limits) == 0 {
+		return fmt.Errorf("what one server holds is not known: say its users or requests, or the cost of a request and its cores: %w", ErrInput)
+	}
+	return nil
+}
+
+// scaling takes the throughput of one server from the curve of its workers.
+func (p *Plan) scaling(add func(name, unit, from string, used, per float64)) error {
+	s := p.Scaling
+	if s == nil {
+		return nil
+	}
+	p.Steps = append(p.Steps, "scaling: "+s.Formula())
+	n := p.workers()
+	if n == 0 || !p.RPS.OK || (p.PerServer.OK && !p.people()) {
+		return nil // the curve is shown, but sizes nothing
+	}
+	x := s.At(n)
+	if !(x > 0) || !finite(x) {
+		return fmt.Errorf("scaling: the throughput of %s workers is %v: %w", Amount(n), x, ErrInput)
+	}
+	p.Steps = append(p.Steps, fmt.Sprintf("scaling: %s workers a server do %s rps", Amount(n), Amount(x)))
+	add("scaling", "requests a second", "throughput by workers", p.RPS.V, x)
+	return nil
+}
+
+// promise turns the promise about time into a limit with its own target.
+func (p *Plan) promise() error {
+	if p.SLO == nil {
+		return nil
+	}
+	at := -1
+	for i, l := range p.Limits {
+		if l.Name == "cpu" {
+			at = i
+		}
+	}
+	if at < 0 || !p.Cost.OK {
+		return fmt.Errorf("a promise about time needs the cost of a request and the cores of a server: %w", ErrInput)
+	}
+	n := p.queue()
+	if n == 0 {
+		n = 1
+	}
+	r, err := MaxUtilisation(Workers{Count: n, Service: p.Cost.V}, *p.SLO)
+	if err != nil {
+		return err
+	}
+	p.Promised = r
+	slo := p.Limits[at]
+	slo.Name, slo.From, slo.Target = "slo", p.SLO.String(), r.V
+	p.Limits = append(p.Limits, slo)
+	p.Steps = append(p.Steps, "slo: "+r.Formula)
+	if p.Workers == 0 && !p.OwnQueue {
+		p.Steps = append(p.Steps, fmt.Sprintf("slo: %s behind one queue: assumed, one a core", counted(n, "worker")))
+	}
+	return nil
+}
