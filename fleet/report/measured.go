@@ -15,15 +15,13 @@ const maxMeasured = 64 << 20
 // Measured is what a plan takes from a snapshot. What was not known there is
 // unknown.
 type Measured struct {
-	Time        string
-	Hosts       int // that are up
-	Users, RPS  capacity.Num
-	Cores       capacity.Num // of one host, the mean of those that know
-	CoresUsed   capacity.Num // of all
-	PerServer   capacity.Num // connections one host holds, the mean
-	Connections bool         // users are counted by connections
-	Spare       int
-	WarmUp      capacity.Num // seconds
+	Hosts      int // that are up
+	Users, RPS capacity.Num
+	Cores      capacity.Num // of one host, the mean of those that know
+	CoresUsed  capacity.Num // of all
+	PerServer  capacity.Num // connections one host holds, the mean
+	Spare      int
+	WarmUp     capacity.Num // seconds
 }
 
 // ReadMeasured reads back what JSON wrote. Errors say what is wrong with it.
@@ -37,11 +35,9 @@ func ReadMeasured(r io.Reader) (Measured, error) {
 	}
 	var d struct {
 		Schema string `json:"schema"`
-		Time   string `json:"time"`
 		Totals struct {
 			HostsUp   int      `json:"hosts_up"`
 			Users     *float64 `json:"users"`
-			UsersFrom string   `json:"users_from"`
 			RPS       *float64 `json:"rps"`
 			CoresUsed *float64 `json:"cores_used"`
 		} `json:"totals"`
@@ -65,8 +61,8 @@ func ReadMeasured(r io.Reader) (Measured, error) {
 		return Measured{}, fmt.Errorf("its schema is %q, want %q: make it with `capmon snapshot --format json`", d.Schema, Schema)
 	}
 	m := Measured{
-		Time: d.Time, Hosts: max(d.Totals.HostsUp, 0), Users: measured(d.Totals.Users), RPS: measured(d.Totals.RPS),
-		CoresUsed: measured(d.Totals.CoresUsed), Connections: d.Totals.UsersFrom == "connections",
+		Hosts: max(d.Totals.HostsUp, 0), Users: measured(d.Totals.Users), RPS: measured(d.Totals.RPS),
+		CoresUsed: measured(d.Totals.CoresUsed),
 	}
 	if len(d.Pools) > 0 {
 		m.Spare, m.WarmUp = max(d.Pools[0].Spare, 0), measured(d.Pools[0].WarmUp)
