@@ -15,6 +15,7 @@ type Question struct {
 	RPS    Num // requests a second
 	Demand *Demand
 	Growth Growth
+	Spike  float64 // a load so many times as high at once, for its price in servers; 0: not asked
 
 	// What one server holds.
 	PerServer Num // of users, or of RPS where no users are asked or Demand is
@@ -121,11 +122,17 @@ func NewPlan(q Question) (Plan, error) {
 	}
 	p.Sizing = s
 	p.Steps = append(p.Steps, s.Steps...)
+	if err := p.allowed(); err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
 	p.Servers = s.Run
 	if q.Have > 0 {
 		p.Servers = q.Have
 	}
 	p.at(p.Servers)
+	if err := p.spike(rule); err != nil {
+		return Plan{}, fmt.Errorf("plan: %w", err)
+	}
 	p.rows()
 	p.advise()
 	return p, nil
@@ -137,6 +144,9 @@ func (q Question) check() error {
 		above0("one server", q.PerServer.Or(1)), above0("cost of a request", q.Cost.Or(1)), above0("cores", q.Cores.Or(1)),
 		atLeast0("cores used", q.CoresUsed.Or(0)), atLeast0("workers", float64(q.Workers)), atLeast0("servers", float64(q.Have)),
 		atLeast0("warm-up", q.WarmUp.Seconds()), atLeast0("time ahead", q.Growth.For.Seconds()),
+	}
+	if q.Spike != 0 && !(q.Spike >= 1 && finite(q.Spike)) {
+		all = append(all, fmt.Errorf("a spike of ×%v, it must be at least 1: %w", q.Spike, ErrInput))
 	}
 	if !finite(q.Growth.PerSecond) || !finite(q.Growth.Share) || q.Growth.Share <= -1 {
 		all = append(all, fmt.Errorf("growth of %v and %v a second: %w", q.Growth.PerSecond, q.Growth.Share, ErrInput))
@@ -178,8 +188,11 @@ func (p *Plan) demand() error {
 	return nil
 }
 
-// people says whether users are those active at a time, who lead.
-func (p *Plan) people() bool { return p.Users.OK && p.Demand == nil }
+// people says whether users are those active at a time, who lead. None at all,
+// where nothing limits them, lead nothing.
+func (p *Plan) people() bool {
+	return p.Users.OK && p.Demand == nil && (p.PerServer.OK || p.Users.V > 0)
+}
 
 // queue is how many workers stand behind one queue; 0: not known.
 func (p *Plan) queue() int {
@@ -316,5 +329,47 @@ func (p *Plan) promise() error {
 	if p.Workers == 0 && !p.OwnQueue {
 		p.Steps = append(p.Steps, fmt.Sprintf("slo: %s behind one queue: assumed, one a core", counted(n, "worker")))
 	}
+	return nil
+}
+
+// allowed says how long an SLA lets too few servers be up.
+func (p *Plan) allowed() error {
+	if p.Rule.SLA == 0 {
+		return nil
+	}
+	const day = 24 * time.Hour
+	month, errM := Downtime(p.Rule.SLA, 30*day)
+	year, errY := Downtime(p.Rule.SLA, 365*day)
+	if err := errors.Join(errM, errY); err != nil {
+		return err
+	}
+	p.Steps = append(p.Steps, fmt.Sprintf("SLA %s%%: allows %v in 30 days, %v in a year",
+		trimmed(p.Rule.SLA*100), month.Round(time.Second), year.Round(time.Second)))
+	return nil
+}
+
+// spike says what a load that comes at once would take. It changes no number:
+// only servers that run already hold it until others are warm.
+func (p *Plan) spike(rule Rule) error {
+	if p.Spike == 0 {
+		return nil
+	}
+	higher := make([]PoolLimit, len(p.Limits))
+	for i, l := range p.Limits {
+		l.Used *= p.Spike
+		higher[i] = l
+	}
+	rule.Min, rule.Max = 0, 0
+	s, err := Size(higher, rule)
+	if err != nil {
+		return err
+	}
+	_, use := p.nearest(p.Sizing.Need)
+	step := fmt.Sprintf("spike ×%s at once: %s %s: %s used on %s, %s needed (%s more, not in NEED)", trimmed(p.Spike), Amount(p.Load.V*p.Spike), p.Unit,
+		Percent(use.V*p.Spike), counted(p.Sizing.Need, "server"), whole(s.Need), whole(s.Need-p.Sizing.Need))
+	if p.WarmUp > 0 && use.V*p.Spike > 1 {
+		step += fmt.Sprintf("; over the limit for %s, while new ones warm up", Span(p.WarmUp.Seconds()))
+	}
+	p.Steps = append(p.Steps, step)
 	return nil
 }

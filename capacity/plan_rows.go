@@ -45,18 +45,23 @@ func (p *Plan) at(n int) {
 			p.Steps = append(p.Steps, fmt.Sprintf("headroom of %s: %s", p.less(n), strings.TrimPrefix(r.Formula, "headroom ")))
 		}
 	}
-	if use.OK && use.V > 0 {
-		p.Room = Known(p.Load.V/use.V - p.Load.V)
-		if p.RPS.OK {
-			p.RoomRPS = Known(p.RPS.V/use.V - p.RPS.V)
-		}
-	}
+	p.Room = roomBy(p.Load, use)
+	p.RoomRPS = roomBy(p.RPS, use)
 	if p.Room.OK {
 		p.Steps = append(p.Steps, fmt.Sprintf("room of %s to the limit: %s %s", counted(n, "server"), Amount(p.Room.V), p.Unit))
 	}
 	if p.FullIn.OK && !p.Growth.none() {
 		p.Steps = append(p.Steps, p.fullStep(n))
 	}
+}
+
+// roomBy is how much more of a load there is room for when its limit is used so
+// far; a load of nothing says nothing about that.
+func roomBy(load, use Num) Num {
+	if !load.OK || !use.OK || load.V <= 0 || use.V <= 0 {
+		return Num{}
+	}
+	return Known(load.V/use.V - load.V)
 }
 
 func (p *Plan) less(n int) string {

@@ -171,6 +171,7 @@ func TestPlanRefusals(t *testing.T) {
 		"NaN growth":            {Users: known(1), PerServer: known(1), Growth: capacity.Growth{Share: math.NaN()}},
 		"all of it gone":        {Users: known(1), PerServer: known(1), Growth: capacity.Growth{Share: -1}},
 		"growth beyond numbers": {Users: known(1), PerServer: known(1), Growth: capacity.Growth{Share: 10}},
+		"half a spike":          {Users: known(1), PerServer: known(1), Spike: 0.5},
 		"SLA alone":             {Users: known(1), PerServer: known(1), Rule: capacity.Rule{SLA: 0.9}},
 		"one zone":              {Users: known(1), PerServer: known(1), Rule: capacity.Rule{Zones: 1}},
 		"min over max":          {Users: known(1), PerServer: known(1), Rule: capacity.Rule{Min: 3, Max: 2}},

@@ -17,7 +17,7 @@ const maxQueue = 1_000_000
 // factorial can overflow.
 func ErlangB(servers int, load float64) (float64, error) {
 	if err := checkQueue(servers, load); err != nil {
-		return 0, fmt.Errorf("Erlang B: %w", err)
+		return 0, fmt.Errorf("share lost: %w", err)
 	}
 	if load == 0 {
 		if servers == 0 {
@@ -34,7 +34,7 @@ func ErlangB(servers int, load float64) (float64, error) {
 // Source: Erlang 1917; C = B / (1 - ρ(1 - B)).
 func ErlangC(servers int, load float64) (float64, error) {
 	if err := checkQueue(servers, load); err != nil {
-		return 0, fmt.Errorf("Erlang C: %w", err)
+		return 0, fmt.Errorf("share that waits: %w", err)
 	}
 	return erlangC(servers, load), nil
 }
@@ -43,7 +43,7 @@ func ErlangC(servers int, load float64) (float64, error) {
 // number: B(10000, 200) is e^-29326. The load is above 0.
 func LnErlangB(servers int, load float64) (float64, error) {
 	if err := errors.Join(checkQueue(servers, load), above0("load", load)); err != nil {
-		return 0, fmt.Errorf("ln Erlang B: %w", err)
+		return 0, fmt.Errorf("share lost: %w", err)
 	}
 	return lnErlangB(servers, load), nil
 }
@@ -51,7 +51,7 @@ func LnErlangB(servers int, load float64) (float64, error) {
 // LnErlangC is the natural logarithm of ErlangC. The load is above 0.
 func LnErlangC(servers int, load float64) (float64, error) {
 	if err := errors.Join(checkQueue(servers, load), above0("load", load)); err != nil {
-		return 0, fmt.Errorf("ln Erlang C: %w", err)
+		return 0, fmt.Errorf("share that waits: %w", err)
 	}
 	return lnErlangC(servers, load), nil
 }

@@ -1,13 +1,14 @@
 package capacity_test
 
 import (
+	"maps"
 	"time"
 
 	"capmon/capacity"
 )
 
 func init() {
-	for kind, run := range map[string]func(*refCase){
+	maps.Copy(refKinds, map[string]func(*refCase){
 		"mtbf": func(c *refCase) {
 			v, err := capacity.Availability(c.num("mtbf"), c.num("mttr"))
 			if !c.refused(err) {
@@ -82,9 +83,7 @@ func init() {
 				c.is("dependency", v)
 			}
 		},
-	} {
-		refKinds[kind] = run
-	}
+	})
 }
 
 func refDowntime(c *refCase) {

@@ -1,6 +1,7 @@
 package capacity_test
 
 import (
+	"maps"
 	"math"
 	"time"
 
@@ -8,7 +9,7 @@ import (
 )
 
 func init() {
-	for kind, run := range map[string]func(*refCase){
+	maps.Copy(refKinds, map[string]func(*refCase){
 		"utilisation":          refUtilisation,
 		"per_server_value":     refPerServer,
 		"total_value":          refTotal,
@@ -29,9 +30,7 @@ func init() {
 				c.is("capacity", float64(n))
 			}
 		},
-	} {
-		refKinds[kind] = run
-	}
+	})
 }
 
 func (c *refCase) tolerance() capacity.Tolerance {

@@ -1,6 +1,7 @@
 package capacity_test
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 
@@ -8,7 +9,7 @@ import (
 )
 
 func init() {
-	for kind, run := range map[string]func(*refCase){
+	maps.Copy(refKinds, map[string]func(*refCase){
 		"erlang_b": func(c *refCase) {
 			v, err := capacity.ErlangB(c.int("servers"), c.num("load"))
 			if !c.refused(err) {
@@ -56,9 +57,7 @@ func init() {
 				c.is("servers", v)
 			}
 		},
-	} {
-		refKinds[kind] = run
-	}
+	})
 }
 
 func (c *refCase) serviceTime() float64 {

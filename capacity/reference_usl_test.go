@@ -1,9 +1,12 @@
 package capacity_test
 
+import "maps"
+
 import "capmon/capacity"
 
 func init() {
-	for kind, run := range map[string]func(*refCase){
+	// n at work, x a second: each takes n / x.
+	maps.Copy(refKinds, map[string]func(*refCase){
 		"fit3":             refFit,
 		"fit3_residual_se": refFit,
 		"fit3_refused":     refFit,
@@ -72,15 +75,12 @@ func init() {
 			c.isList("n_at", at)
 		},
 		"little": func(c *refCase) {
-			// n at work, x a second: each takes n / x.
 			r, err := capacity.RequestsOf(c.num("n"), 0, c.num("x"))
 			if !c.refused(err) {
 				c.is("r", r.V)
 			}
 		},
-	} {
-		refKinds[kind] = run
-	}
+	})
 }
 
 func (c *refCase) scalability() capacity.Scalability {

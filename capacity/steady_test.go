@@ -208,6 +208,27 @@ func TestWithMissing(t *testing.T) {
 	}
 }
 
+// People make requests, and requests people, by the same law.
+func TestUsers(t *testing.T) {
+	users, err := capacity.Users(700, 3, 1)
+	if err != nil || users.V != 2800 || users.Formula != "users 2,800 = 700 rps × (3s think + 1s response)" {
+		t.Errorf("%+v, %v", users, err)
+	}
+	if back, err := capacity.RequestsOf(users.V, 3, 1); err != nil || back.V != 700 {
+		t.Errorf("%+v, %v", back, err)
+	}
+	for name, err := range map[string]error{
+		"negative think time": func() error { _, err := capacity.Users(1, -1, 1); return err }(),
+		"no time at all":      func() error { _, err := capacity.RequestsOf(1, 0, 0); return err }(),
+		"NaN in flight":       func() error { _, err := capacity.Inflight(math.NaN(), 1); return err }(),
+		"requests in no time": func() error { _, err := capacity.Demand{Users: 1, Requests: 1}.RPS(); return err }(),
+	} {
+		if !errors.Is(err, capacity.ErrInput) {
+			t.Errorf("%s: error %v, want one that wraps ErrInput", name, err)
+		}
+	}
+}
+
 // FuzzMissing holds that with hosts missing the need never falls when demand
 // rises, and never falls below that of what is known.
 func FuzzMissing(f *testing.F) {

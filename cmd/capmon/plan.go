@@ -28,6 +28,7 @@ type planFlags struct {
 	peak        float64
 	growth      growth
 	ahead       time.Duration
+	spike       float64
 	perServer   float64
 	cost        time.Duration
 	cores       float64
@@ -74,10 +75,11 @@ func (f *planFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.Var(&f.users, "users", "people active at a time, each with a connection; 2x for twice what is measured")
 	fs.Var(&f.rps, "rps", "requests a second; 2x for twice what is measured")
-	fs.Var(&f.perUser, "requests-per-user", "requests of each user, as 10/day or 0.1/s: --users are then people, not connections")
+	fs.Var(&f.perUser, "requests-per-user", "requests of each user, as 10/day, 0.1/s or 1/4s: --users are then people, not connections")
 	fs.Float64Var(&f.peak, "peak", 1, "how many times the mean the peak is, with --requests-per-user")
 	fs.Var(&f.growth, "growth", "how the load grows, as 1200/min or 5%/day")
 	fs.DurationVar(&f.ahead, "for", 10*time.Minute, "how far to look ahead with --growth")
+	fs.Float64Var(&f.spike, "spike", 0, "what a load so many times as high would take at once, as 1.5; shown beside, not in NEED")
 	fs.Float64Var(&f.perServer, "per-server", 0, "what one server holds: connections with --users, requests a second with --rps or --requests-per-user")
 	fs.DurationVar(&f.cost, "cost", 0, "CPU time of a request, as 8ms or 350us")
 	fs.Float64Var(&f.cores, "cores", 0, "cores of one server")
@@ -103,7 +105,7 @@ func (f *planFlags) add(cmd *cobra.Command) {
 	f.view.sec.add(cmd)
 	complete(cmd, "queue", "shared", "own")
 	// The question is of this moment; a file or a variable holds the policy.
-	for _, name := range []string{"users", "rps", "requests-per-user", "peak", "growth", "for", "cost", "cores", "usl", "servers", "from", "json"} {
+	for _, name := range []string{"users", "rps", "requests-per-user", "peak", "growth", "for", "spike", "cost", "cores", "usl", "servers", "from", "json"} {
 		onlyOnCommandLine(cmd, name)
 	}
 }
@@ -219,6 +221,8 @@ func (f *planFlags) check(cmd *cobra.Command) error {
 		return usagef("--slo needs --cost: how long a request takes")
 	case !(f.price >= 0 && f.price <= 1e9):
 		return usagef("--price %v: want 0 or more", f.price)
+	case given("spike") && !(f.spike >= 1 && f.spike <= 1e6):
+		return usagef("--spike %v: want 1 or more, as 1.5", f.spike)
 	case f.warmUp < 0:
 		return usagef("--warm-up %v: want 0 or more", f.warmUp)
 	case f.queue != "shared" && f.queue != "own":
@@ -300,7 +304,7 @@ func (f *planFlags) question(cmd *cobra.Command, m *report.Measured) (capacity.Q
 	}
 	q := capacity.Question{
 		Users: users, RPS: rps, CoresUsed: scaled,
-		Growth:    capacity.Growth{PerSecond: f.growth.perSecond, Share: f.growth.share, For: f.ahead},
+		Growth: capacity.Growth{PerSecond: f.growth.perSecond, Share: f.growth.share, For: f.ahead}, Spike: f.spike,
 		PerServer: m.PerServer, Cores: m.Cores, Workers: f.workers, OwnQueue: f.queue == "own",
 		Rule: capacity.Rule{
 			Target: float64(f.target), Spare: f.spare, Zones: f.zones, Min: f.min, Max: f.max,
@@ -341,6 +345,9 @@ func (f *planFlags) question(cmd *cobra.Command, m *report.Measured) (capacity.Q
 			return capacity.Question{}, err
 		}
 		q.Scaling = &s
+	}
+	if m.CoresUsed.OK && !q.CoresUsed.OK && !q.PerServer.OK && !q.Cost.OK && q.Scaling == nil {
+		return capacity.Question{}, usagef("neither users nor requests are measured there, so what the load takes of the CPU is not known: say --cost or --per-server")
 	}
 	if q.Cost.OK {
 		q.CoresUsed = capacity.Num{} // what a request costs was given: it stands for what was measured

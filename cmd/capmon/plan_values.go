@@ -80,8 +80,11 @@ func (r *rate) Set(text string) error {
 	number, unit, ok := strings.Cut(text, "/")
 	v, err := notNegative(number)
 	per := units[strings.TrimSpace(unit)]
-	if !ok || err != nil || per == 0 {
-		return errors.New("want so many in a time, as 10/day, 20/h, 2/min or 0.1/s")
+	if d, err := time.ParseDuration(strings.TrimSpace(unit)); err == nil {
+		per = d // 1/4s: one in the time a person thinks and waits
+	}
+	if !ok || err != nil || per <= 0 {
+		return errors.New("want so many in a time, as 10/day, 2/min, 0.1/s or 1/4s")
 	}
 	*r = rate{text: text, n: v, per: per}
 	return nil
