@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"runtime"
 	"testing"
 )
 
@@ -40,7 +39,7 @@ func TestPlanOfALiveFleet(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%v: %s", err, errs.String())
 	}
-	if want := fmt.Sprintf("/ (%d × 0.80)", runtime.NumCPU()); !bytes.Contains(out.Bytes(), []byte(want)) {
+	if want := "cpu: ceil("; !bytes.Contains(out.Bytes(), []byte(want)) {
 		t.Errorf("no %q in\n%s", want, out.String())
 	}
 }
