@@ -2,6 +2,8 @@ package capacity_test
 
 import (
 	"maps"
+	"regexp"
+	"strconv"
 	"time"
 
 	"capmon/capacity"
@@ -65,7 +67,7 @@ func init() {
 			}
 		},
 		"zones": func(c *refCase) {
-			per, total, err := capacity.Zones(c.int("needed"), c.int("zones"), c.int("lose"))
+			per, total, err := capacity.Zones(c.int("needed"), c.int("zones"), c.optInt("lose", 1))
 			if !c.refused(err) {
 				c.is("per_zone", float64(per))
 				c.is("total", float64(total))
@@ -86,11 +88,23 @@ func init() {
 	})
 }
 
+var refDays = regexp.MustCompile(`^[a-z]+_([0-9.]+)d$`)
+
+// Periods are named week, day, hour, or by their days: month_30d.
 func refDowntime(c *refCase) {
 	const day = 24 * time.Hour
-	for name, period := range map[string]time.Duration{
-		"year_365d": 365 * day, "quarter_90d": 90 * day, "month_30d": 30 * day, "week": 7 * day, "day": day, "hour": time.Hour,
-	} {
+	for name := range c.Want {
+		period := map[string]time.Duration{"week": 7 * day, "day": day, "hour": time.Hour}[name]
+		if m := refDays.FindStringSubmatch(name); m != nil {
+			days, err := strconv.ParseFloat(m[1], 64)
+			if err != nil {
+				continue // it is not known, and said to be
+			}
+			period = time.Duration(days * float64(day))
+		}
+		if period == 0 {
+			continue
+		}
 		d, err := capacity.Downtime(c.num("slo"), period)
 		if c.refused(err) {
 			return

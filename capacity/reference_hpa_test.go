@@ -156,7 +156,7 @@ func refRatio(c *refCase) {
 }
 
 func (c *refCase) rule() capacity.Rule {
-	return capacity.Rule{Target: 1, Min: c.int("min"), Max: c.int("max")}
+	return capacity.Rule{Target: 1, Min: c.optInt("min", 0), Max: c.optInt("max", 0)}
 }
 
 var refReasons = map[string]string{"min": "TooFewReplicas", "max": "TooManyReplicas", "": "DesiredWithinRange"}
@@ -275,11 +275,11 @@ func (c *refCase) paced(desired int) (int, string) {
 		if err != nil {
 			c.t.Fatal(err)
 		}
-		if most := min(limit, rule.Max); desired > most {
-			if limit < rule.Max {
-				return most, "ScaleUpLimit"
-			}
-			return most, "TooManyReplicas"
+		switch {
+		case (rule.Max == 0 || limit < rule.Max) && desired > limit:
+			return limit, "ScaleUpLimit"
+		case rule.Max > 0 && desired > rule.Max:
+			return rule.Max, "TooManyReplicas"
 		}
 	case desired < current:
 		limit, err := down.Limit(current, false, came, went, refNow)

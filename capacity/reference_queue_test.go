@@ -34,7 +34,12 @@ func init() {
 				c.is("ln", v)
 			}
 		},
-		"erlang_c_rates":               func(c *refCase) { c.queue(1 / c.num("service_rate")) },
+		"erlang_c_rates": func(c *refCase) {
+			v, err := capacity.ErlangC(c.int("servers"), c.num("arrival_rate")/c.num("service_rate"))
+			if !c.refused(err) {
+				c.is("wait_probability", v)
+			}
+		},
 		"service_level":                func(c *refCase) { c.queue(c.serviceTime()) },
 		"mmc":                          func(c *refCase) { c.queue(c.serviceTime()) },
 		"gross_up":                     refGrossUp,
@@ -97,9 +102,17 @@ func refGrossUp(c *refCase) {
 
 func refServiceLevel(c *refCase) {
 	n, err := capacity.ServersForServiceLevel(c.num("arrival_rate"), c.serviceTime(), c.num("within"), c.num("service_level"), c.opt("max_occupancy", 1))
-	if !c.refused(err) {
-		c.is("servers", float64(n))
+	if c.refused(err) {
+		return
 	}
+	c.is("raw_servers", float64(n))
+	if c.has("shrinkage") {
+		n, err = capacity.Servers(float64(n), 1, 1-c.num("shrinkage"))
+		if c.refused(err) {
+			return
+		}
+	}
+	c.is("servers", float64(n))
 }
 
 func refServersFor(limit string, f func(load, most float64) (int, error)) func(*refCase) {
@@ -175,8 +188,9 @@ func refSplit(c *refCase) {
 }
 
 func refGG(c *refCase) {
-	if f := c.str("formula"); f != "allen_cunneen" && !(f == "kingman" && c.int("servers") == 1) {
-		c.t.Fatalf("formula %q is not what capmon uses", f)
+	// With one server Allen and Cunneen's is Kingman's.
+	if f := c.str("formula"); f == "kingman" && c.int("servers") != 1 {
+		c.t.Fatalf("formula %q of %d servers", f, c.int("servers"))
 	}
 	n, service := c.int("servers"), c.opt("service_time", 1)
 	q, err := capacity.NewQueue(n, c.num("utilisation")*float64(n)/service, service)

@@ -45,7 +45,16 @@ var refKinds = map[string]func(*refCase){}
 
 // refLeftOut are kinds that say nothing about what capmon does.
 var refLeftOut = map[string]string{
-	"holt": "capmon forecasts by a robust line: exponential smoothing gave 13% false alarms on flat load, or never an end",
+	"gg_wait": "another formula than Allen and Cunneen's, which is nearer to simulation with several servers",
+	"holt":    "capmon forecasts by a robust line: exponential smoothing gave 13% false alarms on flat load, or never an end",
+}
+
+// another says whether a case of a known kind is of a formula that capmon does
+// not use.
+func (c *refCase) another() bool {
+	var formula string
+	_ = json.Unmarshal(c.In["formula"], &formula) // absent: none
+	return c.Kind == "gg_wait" && formula != "allen_cunneen" && formula != "kingman"
 }
 
 // TestReference runs every case of testdata/reference, or of the folder that
@@ -65,7 +74,7 @@ func TestReference(t *testing.T) {
 		n := 0
 		for _, c := range f.Cases {
 			run, known := refKinds[c.Kind]
-			if !known {
+			if !known || c.another() {
 				left[f.Family+"/"+c.Kind]++
 				continue
 			}
@@ -186,6 +195,14 @@ func (c *refCase) nums(name string) (v []float64) {
 	return v
 }
 
+func (c *refCase) optInt(name string, other int) int {
+	c.t.Helper()
+	if !c.has(name) {
+		return other
+	}
+	return c.int(name)
+}
+
 func (c *refCase) str(name string) (v string) {
 	c.t.Helper()
 	c.read(name, &v)
@@ -203,6 +220,22 @@ func (c *refCase) is(name string, got float64) {
 	var want float64
 	strict(c.t, "want."+name, c.Want[name], &want)
 	c.near(name, got, want)
+}
+
+// isNum is is for a number that may be none, which a case writes as null.
+func (c *refCase) isNum(name string, got capacity.Num) {
+	c.t.Helper()
+	if !c.wants(name) {
+		return
+	}
+	if string(c.Want[name]) != "null" {
+		c.is(name, got.Or(math.NaN()))
+		return
+	}
+	c.used["want."+name] = true
+	if got.OK {
+		c.t.Errorf("%s = %v, want none", name, got.V)
+	}
 }
 
 func (c *refCase) near(name string, got, want float64) {

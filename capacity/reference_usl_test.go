@@ -1,11 +1,13 @@
 package capacity_test
 
-import "maps"
+import (
+	"maps"
+	"math"
 
-import "capmon/capacity"
+	"capmon/capacity"
+)
 
 func init() {
-	// n at work, x a second: each takes n / x.
 	maps.Copy(refKinds, map[string]func(*refCase){
 		"fit3":             refFit,
 		"fit3_residual_se": refFit,
@@ -13,13 +15,10 @@ func init() {
 		"peak": func(c *refCase) {
 			s := c.scalability()
 			peak := s.Peak()
-			if c.refused(nil) || !peak.OK {
-				c.t.Fatalf("no peak of %+v", s)
-			}
-			c.is("n", peak.V)
-			c.is("x", s.At(peak.V))
+			c.isNum("n", peak)
+			c.isNum("x", capacity.Known(s.At(peak.Or(math.NaN()))))
 		},
-		"limit": func(c *refCase) { c.is("x", c.scalability().Ceiling().V) },
+		"limit": func(c *refCase) { c.isNum("x", c.scalability().Ceiling()) },
 		"optimal": func(c *refCase) {
 			s := c.scalability()
 			c.is("n", s.Knee().V)
@@ -75,6 +74,7 @@ func init() {
 			c.isList("n_at", at)
 		},
 		"little": func(c *refCase) {
+			// n at work, x a second: each takes n / x.
 			r, err := capacity.RequestsOf(c.num("n"), 0, c.num("x"))
 			if !c.refused(err) {
 				c.is("r", r.V)
@@ -96,7 +96,5 @@ func refFit(c *refCase) {
 	c.is("beta", s.Beta)
 	c.is("gamma", s.Gamma)
 	c.is("se", s.Error)
-	if c.wants("peak") {
-		c.is("peak", s.Peak().V)
-	}
+	c.isNum("peak", s.Peak())
 }

@@ -214,3 +214,24 @@ func FuzzTrend(f *testing.F) {
 		}
 	})
 }
+
+// BenchmarkTrend is the trend of one pool, from an hour of seconds and of
+// ten-second points.
+func BenchmarkTrend(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	seconds := readings(time.Hour, func(ago float64) float64 { return 3000 + ago + 50*rng.NormFloat64() })
+	var tens []capacity.Reading
+	for i := 0; i < len(seconds); i += 10 {
+		tens = append(tens, seconds[i])
+	}
+	for name, r := range map[string][]capacity.Reading{"seconds": seconds, "points": tens} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := capacity.TrendOf(r, trendNow); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
