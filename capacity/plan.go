@@ -20,7 +20,9 @@ type Question struct {
 	// What one server holds.
 	PerServer Num // of users, or of RPS where no users are asked or Demand is
 	Cost      Num // CPU seconds a request
-	Cores     Num // of one server
+	Cores     Num // of one server; of unlike ones the mean
+	Least     Num // cores of the smallest and the largest of unlike servers
+	Most      Num
 	CoresUsed Num // measured, of all servers, where Cost is not known
 	Workers   int // processes or threads of a server that serve; 0: one a core
 	OwnQueue  bool
@@ -29,8 +31,9 @@ type Question struct {
 	Rule   Rule     // a Target of 0: by the workers behind one queue
 	SLO    *Promise // of the response
 	WarmUp time.Duration
-	Price  Num // of a server hour
-	Have   int // servers there are; 0: not asked
+	Price  Num    // of a server hour
+	Have   int    // servers there are; 0: not asked
+	Source string // what was measured and where, the first step; empty: all is on paper
 }
 
 // Growth is how a load grows, from now on. The zero value: not at all.
@@ -104,6 +107,9 @@ func NewPlan(q Question) (Plan, error) {
 		return Plan{}, fmt.Errorf("plan: %w", err)
 	}
 	p := Plan{Question: q, RPS: q.RPS}
+	if q.Source != "" {
+		p.Steps = append(p.Steps, q.Source)
+	}
 	if err := p.demand(); err != nil {
 		return Plan{}, fmt.Errorf("plan: %w", err)
 	}
@@ -141,7 +147,7 @@ func NewPlan(q Question) (Plan, error) {
 func (q Question) check() error {
 	all := []error{
 		atLeast0("users", q.Users.Or(0)), atLeast0("requests a second", q.RPS.Or(0)), atLeast0("price", q.Price.Or(0)),
-		above0("one server", q.PerServer.Or(1)), above0("cost of a request", q.Cost.Or(1)), above0("cores", q.Cores.Or(1)),
+		above0("cores of the smallest", q.Least.Or(1)), above0("cores of the largest", q.Most.Or(1)), above0("one server", q.PerServer.Or(1)), above0("cost of a request", q.Cost.Or(1)), above0("cores", q.Cores.Or(1)),
 		atLeast0("cores used", q.CoresUsed.Or(0)), atLeast0("workers", float64(q.Workers)), atLeast0("servers", float64(q.Have)),
 		atLeast0("warm-up", q.WarmUp.Seconds()), atLeast0("time ahead", q.Growth.For.Seconds()),
 	}
@@ -270,6 +276,7 @@ func (p *Plan) limits() error {
 	case p.CoresUsed.OK && p.Cores.OK:
 		add("cpu", "cores", "measured", p.CoresUsed.V, p.usable())
 	}
+	p.unlike()
 	if err := p.scaling(add); err != nil {
 		return err
 	}
@@ -277,6 +284,19 @@ func (p *Plan) limits() error {
 		return fmt.Errorf("what one server holds is not known: say its users or requests, or the cost of a request and its cores: %w", ErrInput)
 	}
 	return nil
+}
+
+// unlike says of servers that differ in cores between what they lie.
+func (p *Plan) unlike() {
+	if !p.Least.OK || !p.Most.OK || p.Workers > 0 {
+		return
+	}
+	for i := range p.Limits {
+		if l := &p.Limits[i]; l.Name == "cpu" && l.Capacity == p.Cores.V {
+			l.Servers, l.Least, l.Most = max(p.Have, 1), p.Least.V, p.Most.V
+			l.Capacity *= float64(l.Servers)
+		}
+	}
 }
 
 // scaling takes the throughput of one server from the curve of its workers.

@@ -295,8 +295,11 @@ func (f *planFlags) measured(cmd *cobra.Command) (*report.Measured, error) {
 // question joins what is measured and what is given; what is given wins.
 func (f *planFlags) question(cmd *cobra.Command, m *report.Measured) (capacity.Question, error) {
 	given := cmd.Flags().Changed
+	source := ""
 	if m == nil {
 		m = &report.Measured{}
+	} else {
+		source = m.String()
 	}
 	users, rps, scaled, err := f.loads(m)
 	if err != nil {
@@ -310,7 +313,7 @@ func (f *planFlags) question(cmd *cobra.Command, m *report.Measured) (capacity.Q
 			Target: float64(f.target), Spare: f.spare, Zones: f.zones, Min: f.min, Max: f.max,
 			SLA: float64(f.sla), Availability: float64(f.upTime),
 		},
-		WarmUp: f.warmUp, Have: m.Hosts,
+		WarmUp: f.warmUp, Have: m.Hosts, Source: source, Least: m.Least, Most: m.Most,
 	}
 	if given("requests-per-user") {
 		q.Demand = &capacity.Demand{Requests: f.perUser.n, Per: f.perUser.per, Peak: f.peak}
@@ -323,6 +326,9 @@ func (f *planFlags) question(cmd *cobra.Command, m *report.Measured) (capacity.Q
 	}
 	set("per-server", &q.PerServer, f.perServer)
 	set("cores", &q.Cores, f.cores)
+	if given("cores") {
+		q.Least, q.Most = capacity.Num{}, capacity.Num{}
+	}
 	set("cost", &q.Cost, f.cost.Seconds())
 	if f.price > 0 {
 		q.Price = capacity.Known(f.price)

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
+	"strings"
+	"time"
 
 	"capmon/capacity"
 )
@@ -15,13 +18,15 @@ const maxMeasured = 64 << 20
 // Measured is what a plan takes from a snapshot. What was not known there is
 // unknown.
 type Measured struct {
-	Hosts      int // that are up
-	Users, RPS capacity.Num
-	Cores      capacity.Num // of one host, the mean of those that know
-	CoresUsed  capacity.Num // of all
-	PerServer  capacity.Num // connections one host holds, the mean
-	Spare      int
-	WarmUp     capacity.Num // seconds
+	Time        string
+	Hosts, All  int // that are up, that there are
+	Users, RPS  capacity.Num
+	Cores       capacity.Num // of one host, the mean of those that know
+	Least, Most capacity.Num // of the smallest and the largest
+	CoresUsed   capacity.Num // of all
+	PerServer   capacity.Num // connections one host holds, the mean
+	Spare       int
+	WarmUp      capacity.Num // seconds
 }
 
 // ReadMeasured reads back what JSON wrote. Errors say what is wrong with it.
@@ -35,7 +40,9 @@ func ReadMeasured(r io.Reader) (Measured, error) {
 	}
 	var d struct {
 		Schema string `json:"schema"`
+		Time   string `json:"time"`
 		Totals struct {
+			Hosts     int      `json:"hosts"`
 			HostsUp   int      `json:"hosts_up"`
 			Users     *float64 `json:"users"`
 			RPS       *float64 `json:"rps"`
@@ -61,7 +68,7 @@ func ReadMeasured(r io.Reader) (Measured, error) {
 		return Measured{}, fmt.Errorf("its schema is %q, want %q: make it with `capmon snapshot --format json`", d.Schema, Schema)
 	}
 	m := Measured{
-		Hosts: max(d.Totals.HostsUp, 0), Users: measured(d.Totals.Users), RPS: measured(d.Totals.RPS),
+		Time: d.Time, Hosts: max(d.Totals.HostsUp, 0), All: max(d.Totals.Hosts, d.Totals.HostsUp, 0), Users: measured(d.Totals.Users), RPS: measured(d.Totals.RPS),
 		CoresUsed: measured(d.Totals.CoresUsed),
 	}
 	if len(d.Pools) > 0 {
@@ -79,6 +86,9 @@ func ReadMeasured(r io.Reader) (Measured, error) {
 		}
 	}
 	m.Cores, m.PerServer = measuredMean(cores), measuredMean(conns)
+	if m.Cores.OK && slices.Min(cores) > 0 {
+		m.Least, m.Most = capacity.Known(slices.Min(cores)), capacity.Known(slices.Max(cores))
+	}
 	return m, nil
 }
 
@@ -100,4 +110,28 @@ func measuredMean(v []float64) capacity.Num {
 		return capacity.Num{}
 	}
 	return capacity.Known(sum)
+}
+
+// String is what was measured, in a line.
+func (m Measured) String() string {
+	at := m.Time
+	if _, err := time.Parse(time.RFC3339, at); err != nil {
+		at = "an unknown time"
+	}
+	what := []string{}
+	for _, v := range []struct {
+		n    capacity.Num
+		name string
+	}{{m.Users, "users"}, {m.RPS, "rps"}, {m.CoresUsed, "cores used"}} {
+		if v.n.OK {
+			what = append(what, capacity.Amount(v.n.V)+" "+v.name)
+		} else {
+			what = append(what, "? "+v.name)
+		}
+	}
+	s := fmt.Sprintf("measured on %d of %d hosts at %s: %s", m.Hosts, m.All, at, strings.Join(what, ", "))
+	if m.Hosts < m.All {
+		s += "; the load of those that do not answer is not in it"
+	}
+	return s
 }
