@@ -147,7 +147,8 @@ func NewPlan(q Question) (Plan, error) {
 func (q Question) check() error {
 	all := []error{
 		atLeast0("users", q.Users.Or(0)), atLeast0("requests a second", q.RPS.Or(0)), atLeast0("price", q.Price.Or(0)),
-		above0("cores of the smallest", q.Least.Or(1)), above0("cores of the largest", q.Most.Or(1)), above0("one server", q.PerServer.Or(1)), above0("cost of a request", q.Cost.Or(1)), above0("cores", q.Cores.Or(1)),
+		above0("one server", q.PerServer.Or(1)), above0("cost of a request", q.Cost.Or(1)), above0("cores", q.Cores.Or(1)),
+		above0("cores of the smallest", q.Least.Or(1)), above0("cores of the largest", q.Most.Or(1)),
 		atLeast0("cores used", q.CoresUsed.Or(0)), atLeast0("workers", float64(q.Workers)), atLeast0("servers", float64(q.Have)),
 		atLeast0("warm-up", q.WarmUp.Seconds()), atLeast0("time ahead", q.Growth.For.Seconds()),
 	}
@@ -200,15 +201,17 @@ func (p *Plan) people() bool {
 	return p.Users.OK && p.Demand == nil && (p.PerServer.OK || p.Users.V > 0)
 }
 
-// queue is how many workers stand behind one queue; 0: not known.
+// queue is how many workers serve one queue at a time, not more than cores; 0:
+// not known.
 func (p *Plan) queue() int {
+	c := p.usable()
 	switch {
 	case p.OwnQueue:
 		return 1
-	case p.Workers > 0:
-		return p.Workers
+	case math.IsInf(c, 0):
+		return 0
 	}
-	return int(p.Cores.Or(0))
+	return int(min(max(c, 1), maxQueue))
 }
 
 // target settles the utilisation to run at.

@@ -160,8 +160,8 @@ func (p *Plan) advise() {
 	if p.Have > 0 && s.Run > p.Have {
 		p.Advice = append(p.Advice, p.grow(fmt.Sprintf("add %s", whole(s.Run-p.Have)), s.Run))
 	}
-	if p.Have > 0 && s.Run < p.Have {
-		p.Advice = append(p.Advice, fmt.Sprintf("%s are %s more than needed", whole(p.Have), whole(p.Have-s.Run)))
+	if enough := max(s.Need, s.Run); p.Have > enough {
+		p.Advice = append(p.Advice, fmt.Sprintf("%s are %s more than needed", whole(p.Have), whole(p.Have-enough)))
 	}
 	if s.Short > 0 {
 		p.Advice = append(p.Advice, p.grow(fmt.Sprintf("raise max to %s, add %s", whole(s.Need), whole(s.Need-max(p.Have, s.Run))), s.Need))

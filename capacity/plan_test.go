@@ -140,6 +140,7 @@ func TestPlans(t *testing.T) {
 		{"a payment app, by requests a server", capacity.Question{Users: known(20e6), Demand: day, PerServer: known(1000), Rule: capacity.Rule{Target: 1}}, 7, "rps", 1},
 		{"one-thread workers: half used", capacity.Question{RPS: known(1000), Cost: known(0.004), Cores: known(8), Workers: 8, OwnQueue: true}, 1, "cpu", 0.5},
 		{"one worker uses one core of 8", capacity.Question{RPS: known(1000), Cost: known(0.004), Cores: known(8), Workers: 1}, 8, "cpu", 0.5},
+		{"threads beyond the cores serve no faster", capacity.Question{RPS: known(1000), Cost: known(0.004), Cores: known(2), Workers: 64}, 3, "cpu", 0.7},
 		{"zones", capacity.Question{RPS: known(12_500), PerServer: known(125), Rule: capacity.Rule{Target: 0.8, Zones: 2}}, 250, "rps", 0.8},
 		{"the larger of spare and zones", capacity.Question{RPS: known(10), PerServer: known(1), Rule: capacity.Rule{Target: 1, Zones: 4, Spare: 9}}, 19, "rps", 1},
 		{"a curve of workers", capacity.Question{RPS: known(5000), Workers: 144, Scaling: &curve, Rule: capacity.Rule{Target: 0.8}}, 4, "scaling", 0.8},
@@ -179,6 +180,26 @@ func TestPlanRefusals(t *testing.T) {
 	} {
 		if _, err := capacity.NewPlan(q); !errors.Is(err, capacity.ErrInput) {
 			t.Errorf("%s: error %v, want one that wraps ErrInput", name, err)
+		}
+	}
+}
+
+func TestAdviceOnServers(t *testing.T) {
+	for _, c := range []struct {
+		have, max int
+		want      []string
+	}{
+		{0, 0, nil},
+		{12, 0, []string{"add 1: 68% used, holds the loss of one"}},
+		{13, 0, nil},
+		{15, 0, []string{"15 are 2 more than needed"}},
+		{12, 10, []string{"raise max to 13, add 1: 68% used, holds the loss of one"}},
+		{9, 10, []string{"add 1: 88% used", "raise max to 13, add 3: 68% used, holds the loss of one"}},
+	} {
+		q := chess()
+		q.Growth, q.Have, q.Rule.Max = capacity.Growth{}, c.have, c.max
+		if got := plan(t, q).Advice; !slices.Equal(got, c.want) {
+			t.Errorf("have %d, max %d: %q, want %q", c.have, c.max, got, c.want)
 		}
 	}
 }
@@ -280,6 +301,51 @@ func FuzzPlan(f *testing.F) {
 		const k = 1024
 		if q, ok := ask(load*k, per*k, growth*k); ok && (q.Sizing.Need != s.Need || q.FullIn.OK != p.FullIn.OK || math.Abs(q.FullIn.V-p.FullIn.V) > 1e-6*p.FullIn.V) {
 			t.Fatalf("in another unit: %+v, %+v", s, q.Sizing)
+		}
+	})
+}
+
+// FuzzPlanOfRequests holds the same where requests cost CPU time and a time is
+// promised.
+func FuzzPlanOfRequests(f *testing.F) {
+	f.Add(12_000.0, 0.008, 8.0, 8, false, 0.99, 0.05, 0.01, 1.5, 10.0)
+	f.Add(1.0, 1e-9, 0.1, 0, true, 0.0, 1.0, -1e-9, 1.0, 1e9)
+	f.Fuzz(func(t *testing.T, rps, cost, cores float64, workers int, own bool, share, within, growth, spike, more float64) {
+		if workers > 1000 {
+			workers %= 1000
+		}
+		if cores > 1000 {
+			return // seconds a case
+		}
+		ask := func(rps float64) (capacity.Plan, bool) {
+			p, err := capacity.NewPlan(capacity.Question{
+				RPS: capacity.Num{V: rps, OK: true}, Cost: capacity.Num{V: cost, OK: true}, Cores: capacity.Num{V: cores, OK: true},
+				Workers: workers, OwnQueue: own, SLO: &capacity.Promise{Share: share, Within: within}, Growth: capacity.Growth{Share: growth}, Spike: spike,
+			})
+			if err != nil && !errors.Is(err, capacity.ErrInput) {
+				t.Fatal(err)
+			}
+			return p, err == nil
+		}
+		p, ok := ask(rps)
+		if !ok {
+			return
+		}
+		if u := p.Promised.V; !(u >= 0 && u < 1) {
+			t.Fatalf("promise at %v", u)
+		}
+		for _, r := range p.Rows {
+			for _, n := range []capacity.Num{r.Now, r.Lost, r.Later, r.FullIn, r.Response} {
+				if n.OK && !(n.V >= 0 && n.V <= math.MaxFloat64) {
+					t.Fatalf("%+v", r)
+				}
+			}
+			if share > 0 && r.Servers >= p.Sizing.Raw && r.Response.OK && r.Response.V > within*(1+1e-6) {
+				t.Fatalf("%d servers answer %v of requests in %v, %v is promised", r.Servers, share, r.Response.V, within)
+			}
+		}
+		if q, ok := ask(rps + more); ok && more >= 0 && q.Sizing.Need < p.Sizing.Need {
+			t.Fatalf("%v needs %d, %v needs %d", rps, p.Sizing.Need, rps+more, q.Sizing.Need)
 		}
 	})
 }

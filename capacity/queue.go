@@ -103,7 +103,7 @@ func LoadForBlocking(servers int, blocking float64) (float64, error) {
 	return bisect(0, high, func(a float64) bool { return a > 0 && lnErlangB(servers, a) > ln }), nil
 }
 
-// ServersFor is the fewest servers of one queue that carry a load in erlangs
+// serversFor is the fewest servers of one queue that carry a load in erlangs
 // and satisfy ok, which must hold for more servers when it holds for fewer.
 func serversFor(load float64, ok func(servers int) bool) (int, error) {
 	if err := atLeast0("load", load); err != nil {
