@@ -279,6 +279,22 @@ func TestLearnerIsAValue(t *testing.T) {
 	}
 }
 
+// Of one load the newest twelve are kept, and none that is older than a day.
+func TestTheNewestAreKept(t *testing.T) {
+	var l capacity.Learner
+	add(t, &l, capacity.Point{Load: 10, Busy: 0.2, Limit: 1}, tick(0))
+	for i := 1; i <= 20; i++ {
+		add(t, &l, capacity.Point{Load: 100, Busy: 0.5, Limit: 1}, tick(i))
+	}
+	if b := l.Basis(); b.Points != 13 || !b.Since.Equal(tick(0)) {
+		t.Errorf("%+v, want 13 points since the first", b)
+	}
+	add(t, &l, capacity.Point{Load: 300, Busy: 0.9, Limit: 1}, tick(0).Add(24*time.Hour+time.Second))
+	if b := l.Basis(); b.Points != 13 || !b.Since.Equal(tick(9)) {
+		t.Errorf("%+v a day later, want 13 points since the ninth of the second load", b)
+	}
+}
+
 // Counters that are frozen, and a machine whose size changes, are no estimate.
 func TestFrozenAndResized(t *testing.T) {
 	var l capacity.Learner

@@ -42,6 +42,16 @@ func TestFitScalability(t *testing.T) {
 	}
 }
 
+// Throughput that grows faster than the workers is no negative contention.
+func TestFitScalabilityStaysWithinBounds(t *testing.T) {
+	for _, x := range [][]float64{{100, 230, 500, 1100, 2300, 4800}, {100, 150, 180, 250, 420, 900}, {100, 90, 70, 40, 10, 1}} {
+		s, err := capacity.FitScalability([]float64{1, 2, 4, 8, 16, 32}, x)
+		if err != nil || s.Alpha < 0 || s.Beta < 0 || !(s.Gamma > 0) {
+			t.Errorf("%v: %+v, %v", x, s, err)
+		}
+	}
+}
+
 func TestScalabilityRefusals(t *testing.T) {
 	fit := func(n, x []float64) error {
 		_, err := capacity.FitScalability(n, x)

@@ -171,6 +171,10 @@ func TestClimb(t *testing.T) {
 	if g, err := capacity.Climb(r, 3*time.Minute); err != nil || g.V != 2.5 {
 		t.Errorf("with a zero and a gap %v, %v; want 2.5", g.V, err)
 	}
+	dip := []capacity.Reading{{At: refNow, V: 100}, {At: refNow.Add(time.Minute), V: 50}, {At: refNow.Add(2 * time.Minute), V: 120}}
+	if g, err := capacity.Climb(dip, 3*time.Minute); err != nil || g.V != 2.4 {
+		t.Errorf("from a dip %v, %v; want 2.4", g.V, err)
+	}
 	for name, bad := range map[string][]capacity.Reading{"none": nil, "back in time": {r[5], r[4]}, "negative": {{At: refNow, V: -1}, r[119]}} {
 		if _, err := capacity.Climb(bad, time.Minute); !errors.Is(err, capacity.ErrInput) {
 			t.Errorf("%s: %v", name, err)

@@ -59,7 +59,7 @@ type Trend struct {
 	Direction Direction
 	Now       Num           // the fitted room now
 	Slope     Num           // a second; below 0 when room shrinks
-	Of        Interval      // of Slope, 95%
+	Of        Interval      // of Slope, 99%
 	Window    time.Duration // what it stands on
 	Anew      bool          // begun anew at a change of slope, on ten-second points
 	FullIn    Num           // seconds until the room is 0; unknown unless Falling
@@ -72,9 +72,9 @@ const (
 	trendLeast = 30 * time.Minute
 	trendAnew  = 5 * time.Minute // the least after a change of slope
 	trendGap   = 3 * time.Minute // the newest reading may be so old
-	trendSure  = 0.95
-	trendApart = 0.999 // for calling a change of slope one
-	trendBend  = 0.8   // and what two lines miss, of what one does
+	trendSure  = 0.99            // more than 95%: neighbouring minutes are alike, so there are fewer than it seems
+	trendApart = 0.999           // for calling a change of slope one
+	trendBend  = 0.8             // and what two lines miss, of what one does
 )
 
 // TrendOf is the robust line through room, in its own unit, over the last 30 to

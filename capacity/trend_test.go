@@ -83,8 +83,10 @@ func TestNoTrendInFlatLoad(t *testing.T) {
 	wrong, anew := 0, 0
 	for seed := range uint64(200) {
 		n := &noise{rng: rand.New(rand.NewPCG(seed, 4))}
+		// Half of them have so little room that any slope would use it up soon.
+		level := 3000 - 2950*float64(seed%2)
 		v := trend(t, readings(time.Hour, func(float64) float64 {
-			x := 3000 + n.next(120)
+			x := level + n.next(120)
 			if n.rng.Float64() < 0.08 {
 				x -= 1000
 			}
@@ -98,7 +100,7 @@ func TestNoTrendInFlatLoad(t *testing.T) {
 		}
 	}
 	t.Logf("%d of 200 flat hours are called a trend, %d a change of slope", wrong, anew)
-	if wrong > 0 || anew > 10 {
+	if wrong > 4 || anew > 4 { // by 99% intervals one of 200 is chance; minutes are alike
 		t.Errorf("%d false alarms, %d false changes of slope", wrong, anew)
 	}
 }
