@@ -78,7 +78,7 @@ func TestSize(t *testing.T) {
 			"the mock-up: need 13, run 10, short 3", mockup,
 			capacity.Rule{Target: 0.8, Spare: 1, Min: 2, Max: 10},
 			capacity.Sizing{
-				Raw: 12, Spare: 1, Need: 13, Run: 10, Short: 3, Each: []int{12, 7}, Limit: "conns", Formula: "NEED 13 = ceil(88,420 / (10,000 × 0.80)) + 1 spare",
+				Raw: 12, Spare: 1, Need: 13, Run: 10, Short: 3, Each: []int{12, 7}, Asked: 12, Limit: "conns", Formula: "NEED 13 = ceil(88,420 / (10,000 × 0.80)) + 1 spare",
 				Steps: []string{
 					"conns: ceil(88,420 / (10,000 × 0.80)) = ceil(11.05) = 12 (binds)",
 					"cpu: ceil(41.4 / (8 × 0.80)) = ceil(6.47) = 7",
@@ -92,7 +92,7 @@ func TestSize(t *testing.T) {
 			[]capacity.PoolLimit{pool(t, "cpu", 3, 0.5, 1)},
 			capacity.Rule{Target: 1, Min: 2, Max: 8},
 			capacity.Sizing{
-				Raw: 1, Need: 1, Run: 2, Each: []int{1}, Limit: "cpu", Formula: "NEED 1 = ceil(0.50 / (1 × 1.00))",
+				Raw: 1, Need: 1, Run: 2, Each: []int{1}, Asked: 1, Limit: "cpu", Formula: "NEED 1 = ceil(0.50 / (1 × 1.00))",
 				Steps: []string{"cpu: ceil(0.50 / (1 × 1.00)) = ceil(0.50) = 1", "need = 1", "limit min 2 → run 2"},
 			},
 		},
@@ -101,7 +101,7 @@ func TestSize(t *testing.T) {
 			[]capacity.PoolLimit{pool(t, "cpu", 100, 1000, 1)},
 			capacity.Rule{Target: 1, Min: 100, Max: 150},
 			capacity.Sizing{
-				Raw: 1000, Need: 1000, Run: 150, Short: 850, Each: []int{1000}, Limit: "cpu", Formula: "NEED 1,000 = ceil(1,000 / (1 × 1.00))",
+				Raw: 1000, Need: 1000, Run: 150, Short: 850, Each: []int{1000}, Asked: 1000, Limit: "cpu", Formula: "NEED 1,000 = ceil(1,000 / (1 × 1.00))",
 				Steps: []string{"cpu: ceil(1,000 / (1 × 1.00)) = ceil(1,000.00) = 1,000", "need = 1,000", "limit max 150 → run 150, SHORT 850"},
 			},
 		},
@@ -110,7 +110,7 @@ func TestSize(t *testing.T) {
 			[]capacity.PoolLimit{pool(t, "cpu", 1, 0, 4), pool(t, "conns", 1, 0, 9)},
 			capacity.Rule{Target: 0.825},
 			capacity.Sizing{
-				Raw: 1, Need: 1, Run: 1, Each: []int{0, 0}, Limit: "cpu", Formula: "NEED 1 = 1 for no load",
+				Raw: 1, Need: 1, Run: 1, Each: []int{0, 0}, Asked: 1, Limit: "cpu", Formula: "NEED 1 = 1 for no load",
 				Steps: []string{"cpu: ceil(0 / (4 × 0.825)) = ceil(0.00) = 0 (binds)", "conns: ceil(0 / (9 × 0.825)) = ceil(0.00) = 0", "need = max(0, 0, 1) = 1"},
 			},
 		},

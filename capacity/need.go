@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 // MaxServers is the most that is ever recommended; more is refused as a slip
@@ -46,7 +47,7 @@ type Rule struct {
 
 // Sizing is how many servers a pool needs, and how that came about.
 type Sizing struct {
-	Raw     int      // for the load at target, at least 1
+	Raw     int      // for the load at target, at least 1; steadied where it is live
 	Spare   int      // the largest of what spare, zones and SLA ask for
 	Need    int      // Raw + Spare
 	Run     int      // Need within Min..Max
@@ -55,13 +56,18 @@ type Sizing struct {
 	Formula string   // "NEED 13 = ceil(88,420 / (10,000 × 0.80)) + 1 spare"
 	Each    []int    // servers for each limit, in their order
 	Steps   []string // per limit, the largest and the spare, the bounds
+
+	Asked int           // Raw before it was steadied: what to keep as history
+	Waits time.Duration // until the window lets Raw fall further, if nothing else happens; 0: it does not wait
 }
 
 // Size is the number of servers for the largest of the limits, plus the spare,
 // within the bounds. The capacity of one server is that of a typical (mean)
 // server of the pool. A limit whose load grows never lowers the result. Errors
 // wrap ErrInput; no limits is one.
-func Size(limits []PoolLimit, rule Rule) (Sizing, error) {
+func Size(limits []PoolLimit, rule Rule) (Sizing, error) { return size(limits, rule, nil) }
+
+func size(limits []PoolLimit, rule Rule, live *Live) (Sizing, error) {
 	if len(limits) == 0 {
 		return Sizing{}, fmt.Errorf("size: no limit is known: %w", ErrInput)
 	}
@@ -69,36 +75,48 @@ func Size(limits []PoolLimit, rule Rule) (Sizing, error) {
 		return Sizing{}, fmt.Errorf("size: %w", err)
 	}
 	var s Sizing
-	raws := make([]int, len(limits))
+	s.Each = make([]int, len(limits))
 	binds := 0
 	for i, l := range limits {
 		n, err := Servers(l.Used, l.Typical(), l.target(rule))
 		if err != nil {
 			return Sizing{}, fmt.Errorf("size by %s: %w", l.Name, err)
 		}
-		raws[i] = n
-		if n > raws[binds] {
+		s.Each[i] = n
+		if n > s.Each[binds] {
 			binds = i
 		}
 	}
 	for i, l := range limits {
-		s.Steps = append(s.Steps, l.step(raws[i], l.target(rule), i == binds && len(limits) > 1))
+		s.Steps = append(s.Steps, l.step(s.Each[i], l.target(rule), i == binds && len(limits) > 1))
 	}
-	s.Limit, s.Each = limits[binds].Name, raws
-	s.Raw = max(raws[binds], 1) // who serves at all needs one
+	s.Limit = limits[binds].Name
+	s.Asked = max(s.Each[binds], 1) // who serves at all needs one
+	s.Raw = s.Asked
+	why := limits[binds].formula(limits[binds].target(rule))
+	if s.Each[binds] == 0 {
+		why = "1 for no load"
+	}
+	sum := largest(s.Each)
+	if live != nil {
+		if err := s.steady(rule, live); err != nil {
+			return Sizing{}, fmt.Errorf("size: %w", err)
+		}
+		if s.Raw != s.Asked {
+			why = fmt.Sprintf("%s steadied (%s = %s)", whole(s.Raw), why, whole(s.Asked))
+			sum = whole(s.Raw) + " steadied"
+		}
+	}
 	if err := s.spare(rule); err != nil {
 		return Sizing{}, fmt.Errorf("size: %w", err)
 	}
-	sum := largest(raws) + spareText(s.Spare)
+	sum += spareText(s.Spare)
 	if need := whole(s.Need); sum != need {
 		sum += " = " + need
 	}
 	s.Steps = append(s.Steps, "need = "+sum)
 	s.bound(rule)
-	s.Formula = "NEED " + whole(s.Need) + " = " + limits[binds].formula(limits[binds].target(rule)) + spareText(s.Spare)
-	if raws[binds] == 0 {
-		s.Formula = "NEED " + whole(s.Need) + " = 1 for no load" + spareText(s.Spare)
-	}
+	s.Formula = "NEED " + whole(s.Need) + " = " + why + spareText(s.Spare)
 	return s, nil
 }
 
