@@ -229,15 +229,17 @@ func (l *Learner) offLine() (side, factor float64) {
 	if !l.based {
 		return 0, 1
 	}
-	off, load, busy, cost := make([]float64, 0, driftBlock), make([]float64, 0, driftBlock), make([]float64, 0, driftBlock), make([]float64, 0, driftBlock)
+	var off, load, busy, cost []float64
 	for _, s := range l.block {
 		x, u := float64(s.load), float64(s.busy)
-		off = append(off, u-l.base.Background-l.base.Request*x)
+		fitted, _ := l.base.use(x)
+		off = append(off, u-fitted)
 		load, busy = append(load, x), append(busy, u)
-		cost = append(cost, (u-l.base.Background)/(l.base.Request*x))
+		cost = append(cost, (u-l.base.Background)/(fitted-l.base.Background))
 	}
 	d := median(off)
-	far := driftErrors*1.2533*l.base.Scatter/math.Sqrt(driftBlock) + l.base.unsure(median(load))
+	_, unsure := l.base.use(median(load))
+	far := driftErrors*1.2533*l.base.Scatter/math.Sqrt(driftBlock) + unsure
 	if !(math.Abs(d) > far && math.Abs(d) > driftShare*median(busy)) {
 		return 0, 1
 	}

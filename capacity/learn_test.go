@@ -124,6 +124,50 @@ func TestLearnsTheCost(t *testing.T) {
 	}
 }
 
+// Where a request's cost changes with the load, the busier half is drawn on, and
+// what may be more is called at least.
+func TestCostThatBends(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		bend      float64 // of the cost per request, from no load to the limit
+		low, high float64 // of the estimate against the truth, in nine of ten
+		trust     capacity.Trust
+	}{
+		{"straight", 0, 0.97, 1.03, capacity.Learned},
+		{"cheaper under load", -0.2, 0.85, 1.02, capacity.AtLeast},
+		{"dearer under load", 0.4, 0.97, 1.15, capacity.Learned},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []float64
+			trusts := 0
+			for seed := range uint64(40) {
+				s := newServer(seed)
+				// use = b + D·x·(1 + bend·x/1000), the limit of a core at x = most.
+				use := func(x float64) float64 { return 0.02 + 0.001*x*(1+c.bend*x/1000) }
+				most := 0.0
+				for use(most) < 0.8 && most < 2000 {
+					most++
+				}
+				var l capacity.Learner
+				for i := range 360 {
+					x := s.wave(i, 360, 0.1*most, 0.6*most)
+					add(t, &l, capacity.Point{Load: x, Busy: use(x) * (1 + 0.01*s.rng.NormFloat64()), Limit: 1}, tick(i))
+				}
+				e := estimate(t, &l, 0.8)
+				if e.Trust == c.trust {
+					trusts++
+				}
+				got = append(got, e.Capacity.V/most)
+			}
+			slices.Sort(got)
+			t.Logf("%d of 40 %v, p5 %.3f, median %.3f, p95 %.3f of the truth", trusts, c.trust, got[2], got[20], got[37])
+			if got[2] < c.low || got[37] > c.high || trusts < 25 {
+				t.Errorf("want %v in 25 of 40, %v..%v of the truth", c.trust, c.low, c.high)
+			}
+		})
+	}
+}
+
 // A load that hardly varies teaches nothing: what is shown is a bound that
 // holds.
 func TestTooLittleSpread(t *testing.T) {
