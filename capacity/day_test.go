@@ -47,7 +47,7 @@ func (d *day) point(second int, load float64, have int) capacity.Point {
 // What the whole engine does through a day: the targets of CAPACITY 8 that need
 // no real server.
 func TestReplayedDay(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range uint64(2) {
 		d := &day{rng: rand.New(rand.NewPCG(seed, 11)), cost: 0.008}
 		const target = 0.7
 		learner := &capacity.Learner{}
