@@ -64,6 +64,9 @@ func TestReference(t *testing.T) {
 	if dir == "" {
 		dir = filepath.Join("testdata", "reference")
 	}
+	if _, err := os.Stat(dir); err != nil && !filepath.IsAbs(dir) {
+		dir = filepath.Join("..", dir) // as seen from the root of the module
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no *.json in %s: %v", dir, err)
