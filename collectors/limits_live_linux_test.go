@@ -228,7 +228,9 @@ func TestLimitsOfARealNginx(t *testing.T) {
 	}
 	most := max(openNow(t, workers[0]), openNow(t, workers[1]))
 	want := &sample.ServiceLimits{FilesUsed: new(most), Files: new(uint64(2048)), Connections: new(uint64(600)), ConnectionsFrom: "worker_connections 300 x 2"}
-	if got := r.of(port, 0); !sameLimits(want, got) {
+	got := r.of(port, 0)
+	want.Queue = got.Queue // of another collector
+	if !sameLimits(want, got) {
 		t.Errorf("beside %d connections: %v, want %v", len(held), got, want)
 	}
 	if most < 20+8 {

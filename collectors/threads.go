@@ -62,7 +62,7 @@ type procSource interface {
 	members(ctx context.Context) []kin
 	// describe completes what is shown of a process: its name, its threads.
 	describe(p *procUse) (name string, threads int)
-	// note says what this road does not see, in words, once; "" = nothing more.
+	// note says in words what this road does not see; "" = it sees everything.
 	note() string
 	close()
 }
@@ -95,13 +95,13 @@ func (c *threads) Close() error {
 func (c *threads) Collect(ctx context.Context, now time.Time) (Reading, error) {
 	c.table.reset()
 	fresh, err := c.source.read(ctx, now, &c.table, c.rule.wants)
-	if note := c.source.note(); note != "" {
-		err = errors.Join(err, errors.New(note))
-	}
 	if fresh {
 		c.last = c.judged(ctx)
 	} else if err != nil {
 		c.last = threadsReading{}
+	}
+	if note := c.source.note(); note != "" {
+		err = errors.Join(err, errors.New(note))
 	}
 	return c.last.apply, err
 }

@@ -39,7 +39,8 @@ type clockSource struct {
 	listed  time.Time
 	lastNew string
 	swept   time.Time // when all of them were last read; zero = never
-	noted   bool
+	noted   bool      // hidden is known
+	hidden  string    // why other processes are not seen
 	buf     [1024]byte
 }
 
@@ -76,16 +77,15 @@ func (s *clockSource) close() {
 	s.newest.close()
 }
 
-// note says once that other users' processes are not to be seen.
+// note says that other users' processes are not to be seen.
 func (s *clockSource) note() string {
-	if s.noted {
-		return ""
+	if !s.noted {
+		s.noted = true
+		if _, err := readBounded(filepath.Join(s.proc, "1", "stat")); err != nil {
+			s.hidden = fmt.Sprintf("processes of other users are hidden here (hidepid; %v): run as root to see them", err)
+		}
 	}
-	s.noted = true
-	if _, err := readBounded(filepath.Join(s.proc, "1", "stat")); err != nil {
-		return fmt.Sprintf("processes of other users are hidden here (hidepid; %v): run as root to see them", err)
-	}
-	return ""
+	return s.hidden
 }
 
 func (s *clockSource) read(ctx context.Context, now time.Time, t *procTable, wants func(procKey, float64) bool) (bool, error) {

@@ -24,7 +24,7 @@ type linuxProcs struct {
 	procSource // nil before the first reading
 	config     Config
 	idle       *idleCores
-	said       string // the note of the choice, not yet told
+	said       string // why not the kernel's iterator, not yet told
 }
 
 // loadTasks is a variable so that a test can refuse it.
@@ -42,9 +42,8 @@ func (s *linuxProcs) choose() {
 	// those by which it knows processes here.
 	self, err := os.Readlink(filepath.Join(s.config.Proc, "self"))
 	if err == nil && self != strconv.Itoa(os.Getpid()) {
-		s.said = fmt.Sprintf("%s is that of another PID namespace (this process is %d, not %.32q): threads are not read; mount one of this namespace",
-			s.config.Proc, os.Getpid(), self)
-		s.procSource = noProcs{}
+		s.procSource = noProcs{fmt.Sprintf("%s is that of another PID namespace (this process is %d, not %.32q): threads are not read; mount one of this namespace",
+			s.config.Proc, os.Getpid(), self)}
 		return
 	}
 	if err == nil {
@@ -59,14 +58,14 @@ func (s *linuxProcs) choose() {
 }
 
 // noProcs is the source of a process that can't tell others apart.
-type noProcs struct{}
+type noProcs struct{ why string }
 
 func (noProcs) read(context.Context, time.Time, *procTable, func(procKey, float64) bool) (bool, error) {
 	return false, nil
 }
 func (noProcs) members(context.Context) []kin   { return nil }
 func (noProcs) describe(*procUse) (string, int) { return "", 0 }
-func (noProcs) note() string                    { return "" }
+func (n noProcs) note() string                  { return n.why }
 func (noProcs) close()                          {}
 
 func (s *linuxProcs) note() string {

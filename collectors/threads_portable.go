@@ -21,7 +21,6 @@ type portableProcs struct {
 	earliest time.Time
 	last     time.Time
 	procs    map[procKey]*portableProc
-	noted    bool
 }
 
 // portableProc is one process as last read.
@@ -35,10 +34,6 @@ type portableProc struct {
 func (s *portableProcs) close() {}
 
 func (s *portableProcs) note() string {
-	if s.noted {
-		return ""
-	}
-	s.noted = true
 	return "run-queue waits and threads are not to be had on this road: a full thread is not recognised"
 }
 

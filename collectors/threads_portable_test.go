@@ -9,7 +9,7 @@ import (
 )
 
 // TestPortableProcesses: the road of other systems sees what this process uses,
-// and says once what it does not see.
+// and says what it does not see.
 func TestPortableProcesses(t *testing.T) {
 	c := &threads{source: new(portableProcs), found: newListeners(), rule: newRule()}
 	defer c.Close()
@@ -27,8 +27,8 @@ func TestPortableProcesses(t *testing.T) {
 	}
 	now = now.Add(time.Minute)
 	r, err := c.Collect(t.Context(), now)
-	if err != nil {
-		t.Fatal(err)
+	if err == nil {
+		t.Error("it says no more what it does not see")
 	}
 	r(new(sample.Sample))
 	for _, p := range c.table.procs {

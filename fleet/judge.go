@@ -8,6 +8,10 @@ import (
 	"capmon/sample"
 )
 
+// noRoom is where the nearest limit shows as 100%: then there is no room, known
+// without a user or a request to measure it by.
+const noRoom = 0.995
+
 // judge works out the limits of a host and what room they leave.
 func (v *viewed) judge(p Policy) {
 	v.Limits = v.limits(p)
@@ -18,7 +22,7 @@ func (v *viewed) judge(p Policy) {
 	v.Bound = near.Name
 	v.Headroom = value(capacity.Headroom(near, p.target()))
 	switch {
-	case near.Name == "queue": // it falls behind: there is no room
+	case near.Name == "queue" || near.Ratio() >= noRoom: // whoever is served, nobody more is
 		v.RoomUsers, v.RoomRPS = capacity.Known(0), capacity.Known(0)
 		return
 	case near.Name == "conns":

@@ -287,13 +287,9 @@ func drawCollectors(a area, h *fleet.Host) int {
 	if len(m.GetCollectors()) > 0 {
 		y++
 	}
-	for _, e := range h.Newest.GetErrors() {
-		name := unknownText
-		if i := int(e.GetCollector()); i < len(m.GetCollectors()) {
-			name = m.GetCollectors()[i]
-		}
+	for _, why := range h.Unread() {
 		a.text(1, y, unknown, "?")
-		a.text(3, y, normal, cut(name+": "+e.GetText(), a.w-4))
+		a.text(3, y, normal, cut(why, a.w-4))
 		y++
 	}
 	return y

@@ -116,6 +116,8 @@ type host struct {
 	TimeWait         num  `json:"time_wait"`
 	PortsUsed        num  `json:"ports_used"`
 	PortsLimit       num  `json:"ports_limit"`
+
+	Notes []string `json:"notes"` // what could not be read, and why
 }
 
 type process struct {
@@ -180,6 +182,7 @@ type service struct {
 	FilesLimit      num  `json:"files_limit"`
 	ConnectionLimit num  `json:"connections_limit"`
 	LimitFrom       text `json:"connections_limit_from"`
+	RPSNote         text `json:"rps_note"` // why there is no rps
 }
 
 type status struct {
@@ -242,7 +245,7 @@ func hostOf(h *fleet.Host) host {
 		Limits: []limit{}, Flags: orEmpty(h.Flags),
 		Memory: memory{num(h.MemoryUsed), num(h.MemoryTotal)}, Self: self{num(h.SelfCPU), num(h.SelfRSS)},
 		Throttled: num(h.Throttled), ConnectionsFrom: text(h.ConnectionsFrom), ConnectionsDrift: num(h.ConnectionsDrift),
-		TimeWait: num(h.TimeWait), PortsUsed: num(h.PortsUsed), PortsLimit: num(h.PortsLimit),
+		TimeWait: num(h.TimeWait), PortsUsed: num(h.PortsUsed), PortsLimit: num(h.PortsLimit), Notes: orEmpty(h.Unread()),
 	}
 	for _, l := range h.Machine.GetLabels() {
 		v.Labels[l.GetKey()] = l.GetValue()
@@ -287,7 +290,7 @@ func serviceOf(s *fleet.Service) service {
 		PID:      above0(s.PID), Behind: above0(s.Behind), Finding: findingOf(s.Finding),
 		Accepts: num(s.Accepts), Queue: num(s.Queue), QueueLimit: num(s.QueueLimit), Drops: num(s.Drops),
 		FilesUsed: num(s.FilesUsed), FilesLimit: num(s.Files),
-		ConnectionLimit: num(s.ConnectionsLimit), LimitFrom: text(s.ConnectionsFrom),
+		ConnectionLimit: num(s.ConnectionsLimit), LimitFrom: text(s.ConnectionsFrom), RPSNote: text(s.RPSNote),
 	}
 }
 

@@ -38,6 +38,12 @@ func Text(w io.Writer, s fleet.Snapshot) error {
 		for k := range h.Findings {
 			fmt.Fprintf(&b, "\n%s: %s", h.Name, h.Findings[k].Say())
 		}
+		if h.RPSNote != "" && h.State == fleet.Up {
+			fmt.Fprintf(&b, "\n%s: requests not known: %s", h.Name, h.RPSNote)
+		}
+		for _, why := range h.Unread() {
+			fmt.Fprintf(&b, "\n%s: not read: %s", h.Name, why)
+		}
 	}
 	for _, n := range s.Notes {
 		fmt.Fprintf(&b, "\nnote: %s", n)
