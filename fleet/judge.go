@@ -22,11 +22,11 @@ func (v *viewed) judge(p Policy) {
 	v.Bound = near.Name
 	v.Headroom = value(capacity.Headroom(near, p.target()))
 	switch {
-	case near.Name == "queue" || near.Ratio() >= noRoom: // whoever is served, nobody more is
-		v.RoomUsers, v.RoomRPS = capacity.Known(0), capacity.Known(0)
-		return
 	case near.Name == "conns":
 		v.RoomUsers = whole(value(capacity.Room(near)))
+	case near.Name == "queue" || near.Ratio() >= noRoom: // nobody more is served
+		v.RoomUsers, v.RoomRPS = capacity.Known(0), capacity.Known(0)
+		return
 	case v.Connections.OK && v.Connections.V > 0:
 		v.RoomUsers = whole(value(capacity.RoomOf(v.Connections.V, near.Ratio())))
 	}
