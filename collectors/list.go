@@ -1,6 +1,9 @@
 package collectors
 
-import "os"
+import (
+	"os"
+	"time"
+)
 
 // Config says where and how to read. The zero value reads this machine.
 type Config struct {
@@ -16,6 +19,11 @@ type Config struct {
 
 	// Latency measures response times in the kernel.
 	Latency bool
+
+	// KernelAfter is how long after its first reading a collector loads its
+	// program into the kernel, which takes some tens of milliseconds of CPU time.
+	// Until then it takes the road of a process that may not.
+	KernelAfter time.Duration
 
 	// Portable takes the road of other systems (gopsutil) on Linux too. It is
 	// dearer; tests hold the two roads against each other.

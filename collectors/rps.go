@@ -54,7 +54,9 @@ func newRPS(c Config, own *ownConns, found *listeners) *rpsCollector {
 		r.broken = append(r.broken, err)
 	}
 	if r.rules.kernel() || c.Latency {
-		r.useKernel(newKernelPorts(own, func() (httpCounter, error) { return openHTTPCounter(program, c.Latency, c.Proc) }))
+		k := newKernelPorts(own, func() (httpCounter, error) { return openHTTPCounter(program, c.Latency, c.Proc) })
+		k.later.after = c.KernelAfter
+		r.useKernel(k)
 	}
 	return r
 }
@@ -104,7 +106,7 @@ func (r *rpsCollector) Collect(ctx context.Context, now time.Time) (Reading, err
 	ports, listed := r.found.get()
 	errs := append([]error(nil), r.broken...)
 	if r.kernel != nil {
-		if err := r.kernel.start(ports); err != nil && r.rules.forced() {
+		if err := r.kernel.start(ports, now); err != nil && r.rules.forced() {
 			errs = append(errs, fmt.Errorf("--rps ebpf: %w", err))
 		}
 	}

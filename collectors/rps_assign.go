@@ -227,6 +227,8 @@ func (r *rpsCollector) why(p servicePort) string {
 		return "connections but no plaintext HTTP/1: name an endpoint with --rps"
 	case w.state == kernelOpaque:
 		return "traffic but no plaintext HTTP/1: name an endpoint with --rps"
+	case r.kernel.awaited() && r.rules.wantsKernel(p):
+		return "waiting for the counter in the kernel"
 	case r.rules.forcedFor(p) && refused != nil:
 		return "no eBPF: " + refused.Error()
 	}

@@ -117,6 +117,9 @@ func (r *rpsCollector) newProbes(ports []servicePort) []*autoProbe {
 // counts, and either has seen responses of it or no traffic that it can't read.
 // A page that is asked is load of its own.
 func (r *rpsCollector) kernelSuffices(p servicePort, ports []servicePort) bool {
+	if r.kernel.awaited() {
+		return true // what it can't read is asked then
+	}
 	if !r.kernel.running() {
 		return false
 	}

@@ -24,8 +24,9 @@ type httpCounter interface {
 // kernelPorts are the ports that are watched in the kernel. Safe for concurrent
 // use: a port is watched by whoever finds it.
 type kernelPorts struct {
-	open func() (httpCounter, error)
-	own  *ownConns
+	open  func() (httpCounter, error)
+	own   *ownConns
+	later later // when to open
 
 	mu      sync.Mutex
 	tried   bool
@@ -59,11 +60,11 @@ func newKernelPorts(own *ownConns, open func() (httpCounter, error)) *kernelPort
 	return &kernelPorts{open: open, own: own, ports: make(map[uint16]*kernelPort)}
 }
 
-// start opens the counter, once: what a kernel refuses it refuses again. The
-// error is why there is none.
-func (k *kernelPorts) start(ports []servicePort) error {
+// start opens the counter, once and when it is time: what a kernel refuses it
+// refuses again. The error is why there is none.
+func (k *kernelPorts) start(ports []servicePort, now time.Time) error {
 	k.mu.Lock()
-	if !k.tried {
+	if !k.tried && k.later.due(now) {
 		k.tried = true
 		k.counter, k.err = k.open()
 	}
@@ -169,6 +170,16 @@ func (k *kernelPorts) running() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.counter != nil
+}
+
+// awaited tells whether there may be a counter soon.
+func (k *kernelPorts) awaited() bool {
+	if k == nil {
+		return false
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return !k.tried
 }
 
 // why is the reason for not counting in the kernel, nil = it counts.

@@ -245,7 +245,7 @@ func TestOpaqueStaysOpaque(t *testing.T) {
 	f := newFakeKernel()
 	own := new(ownConns)
 	k := newKernelPorts(own, func() (httpCounter, error) { return f, nil })
-	if err := k.start([]servicePort{listening(443, "x", 1), listening(8080, "x", 1)}); err != nil {
+	if err := k.start([]servicePort{listening(443, "x", 1), listening(8080, "x", 1)}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	at := time.Now()
@@ -279,7 +279,7 @@ func TestPollsAreNoResponses(t *testing.T) {
 	own := new(ownConns)
 	own.answer(80, 200) // before the port was watched
 	k := newKernelPorts(own, func() (httpCounter, error) { return f, nil })
-	if err := k.start([]servicePort{listening(80, "x", 1)}); err != nil {
+	if err := k.start([]servicePort{listening(80, "x", 1)}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	at := time.Now()

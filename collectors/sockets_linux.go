@@ -37,6 +37,7 @@ type diagSource struct {
 	stamp   tcpStamp
 	pace    pace
 	tried   bool         // to load the kernel's program
+	later   later        // when to
 	counter *connCounter // nil = not allowed
 	guests  guests
 	network network
@@ -54,6 +55,7 @@ func newSocketSource(c Config, own *ownConns) socketSource {
 		snmp:    kept{path: c.Proc + "/net/snmp"},
 		network: newNetwork(c.Proc),
 		tried:   c.walkConns,
+		later:   later{after: c.KernelAfter},
 	}
 }
 
@@ -84,7 +86,7 @@ func (d *diagSource) read(ctx context.Context, now time.Time, t *portTable) (boo
 	if changed {
 		d.guests.look(now)
 	}
-	if !d.tried {
+	if !d.tried && d.later.due(now) {
 		d.tried = true
 		d.counter = openCounter()
 	}

@@ -15,13 +15,15 @@ func newProcSource(c Config, idle *idleCores) procSource {
 	if c.Portable {
 		return new(portableProcs)
 	}
-	return &linuxProcs{config: c, idle: idle}
+	return &linuxProcs{config: c, idle: idle, later: later{after: c.KernelAfter}}
 }
 
 // linuxProcs takes the kernel's iterator over threads where it may, else /proc.
-// Which one is decided when it is first read.
 type linuxProcs struct {
-	procSource // nil before the first reading
+	procSource            // nil before the first reading
+	next       procSource // takes over with the next reading; nil = none
+	tried      bool       // to load the iterator
+	later      later      // when to
 	config     Config
 	idle       *idleCores
 	said       string // why not the kernel's iterator, not yet told
@@ -32,29 +34,55 @@ var loadTasks = func() (taskReader, error) { return kernel.NewTasks() }
 
 func (s *linuxProcs) read(ctx context.Context, now time.Time, t *procTable, wants func(procKey, float64) bool) (bool, error) {
 	if s.procSource == nil {
-		s.choose()
+		s.begin()
+	}
+	if s.next != nil {
+		s.procSource.close()
+		s.procSource, s.next = s.next, nil
+	}
+	if !s.tried && s.later.due(now) {
+		s.tried = true
+		s.load(ctx, now)
 	}
 	return s.procSource.read(ctx, now, t, wants)
 }
 
-func (s *linuxProcs) choose() {
+// begin takes /proc, if its numbers are ours.
+func (s *linuxProcs) begin() {
 	// The kernel is asked by the numbers that are found below /proc: they must be
 	// those by which it knows processes here.
 	self, err := os.Readlink(filepath.Join(s.config.Proc, "self"))
 	if err == nil && self != strconv.Itoa(os.Getpid()) {
+		s.tried = true
 		s.procSource = noProcs{fmt.Sprintf("%s is that of another PID namespace (this process is %d, not %.32q): threads are not read; mount one of this namespace",
 			s.config.Proc, os.Getpid(), self)}
 		return
 	}
-	if err == nil {
-		tasks, err := loadTasks()
-		if err == nil {
-			s.procSource = newTaskSource(tasks, s.config, s.idle)
-			return
-		}
-		s.said = fmt.Sprintf("%v; until then threads are read from /proc, those of busy processes only", err)
-	}
 	s.procSource = newClockSource(s.config, s.idle)
+	// Without a self this is no procfs of a kernel that could be asked.
+	s.tried = s.tried || err != nil
+}
+
+// load puts the iterator in the place of /proc: at once before the first
+// reading, else for the next, with a reading to compare that one with.
+func (s *linuxProcs) load(ctx context.Context, now time.Time) {
+	tasks, err := loadTasks()
+	if err != nil {
+		s.said = fmt.Sprintf("%v; until then threads are read from /proc, those of busy processes only", err)
+		return
+	}
+	next := newTaskSource(tasks, s.config, s.idle)
+	if s.later.first.Equal(now) {
+		s.procSource.close()
+		s.procSource = next
+		return
+	}
+	_, err = next.read(ctx, now, new(procTable), func(procKey, float64) bool { return false })
+	if err != nil {
+		next.close()
+		return
+	}
+	s.next = next
 }
 
 // noProcs is the source of a process that can't tell others apart.
@@ -83,7 +111,9 @@ func (s *linuxProcs) note() string {
 }
 
 func (s *linuxProcs) close() {
-	if s.procSource != nil {
-		s.procSource.close()
+	for _, v := range []procSource{s.procSource, s.next} {
+		if v != nil {
+			v.close()
+		}
 	}
 }

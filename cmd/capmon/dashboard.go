@@ -61,6 +61,10 @@ func newDashboard() *cobra.Command {
 	return cmd
 }
 
+// frameFirst is how long a screen is left alone with its first frames before
+// the agent in this process loads its programs into the kernel.
+const frameFirst = 2 * time.Second
+
 func runDashboard(cmd *cobra.Command, view *viewFlags, screen *screenFlags) error {
 	if err := settle(cmd); err != nil {
 		return err
@@ -74,6 +78,7 @@ func runDashboard(cmd *cobra.Command, view *viewFlags, screen *screenFlags) erro
 		return err
 	}
 	defer closeLog()
+	view.sampling.kernelAfter = frameFirst
 	src, err := view.sources(cmd.Context(), log)
 	if err != nil {
 		return err

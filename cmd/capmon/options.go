@@ -108,6 +108,8 @@ type samplingFlags struct {
 	interval time.Duration
 	rps      []string
 	latency  bool
+
+	kernelAfter time.Duration // see collectors.Config; no flag
 }
 
 func (f *samplingFlags) add(cmd *cobra.Command) {
@@ -152,7 +154,7 @@ func newLocalAgent(f samplingFlags, labels []string, log *slog.Logger) (*agents.
 		return nil, usagef("--interval %v: want 1s to 10s", f.interval)
 	}
 	a, err := agents.New(agents.Config{
-		Source:   collectors.NewRunner(collectors.List(collectors.Config{RPS: sources, Latency: f.latency}), collectors.RunnerOptions{}),
+		Source:   collectors.NewRunner(collectors.List(collectors.Config{RPS: sources, Latency: f.latency, KernelAfter: f.kernelAfter}), collectors.RunnerOptions{}),
 		Interval: f.interval, Labels: tags, Hostname: hostname(), Version: version(), Log: log,
 	})
 	return a, asUsage(err)

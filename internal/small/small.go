@@ -25,11 +25,14 @@ const (
 func Program(ctx context.Context) {
 	timer := time.NewTimer(trimAfter)
 	defer timer.Stop()
-	for {
+	for first := true; ; first = false {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		}
+		if first {
+			debug.FreeOSMemory() // of what was read to begin: the types of the kernel
 		}
 		Drop()
 		timer.Reset(trimEvery)
