@@ -109,6 +109,9 @@ func (r *rpsCollector) Collect(ctx context.Context, now time.Time) (Reading, err
 		if err := r.kernel.start(ports, now); err != nil && r.rules.forced() {
 			errs = append(errs, fmt.Errorf("--rps ebpf: %w", err))
 		}
+		if text := r.kernel.caveat(); text != "" {
+			errs = append(errs, errors.New(text))
+		}
 	}
 	probes := r.newProbes(ports)
 	var jobs []func(context.Context)

@@ -18,6 +18,8 @@ type httpCounter interface {
 	Read(port uint16) (class [6]uint64, other uint64, ok bool)
 	// Latency are the response times of the last ten seconds, nil = not known.
 	Latency(port uint16, now time.Time) *sample.Latency
+	// Caveat says what this kernel does not tell apart; "" = nothing.
+	Caveat() string
 	Close() error
 }
 
@@ -180,6 +182,16 @@ func (k *kernelPorts) awaited() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return !k.tried
+}
+
+// caveat is what the counter can't tell apart, in words; "" = nothing.
+func (k *kernelPorts) caveat() string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.counter == nil {
+		return ""
+	}
+	return k.counter.Caveat()
 }
 
 // why is the reason for not counting in the kernel, nil = it counts.

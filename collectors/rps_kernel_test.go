@@ -19,6 +19,7 @@ type fakeKernel struct {
 	other   map[uint16]uint64
 	full    bool
 	closed  bool
+	caveat  string
 }
 
 var _ httpCounter = (*fakeKernel)(nil)
@@ -44,6 +45,8 @@ func (f *fakeKernel) Read(port uint16) ([6]uint64, uint64, bool) {
 func (f *fakeKernel) Latency(port uint16, _ time.Time) *sample.Latency {
 	return &sample.Latency{MeanUs: uint32(port)}
 }
+
+func (f *fakeKernel) Caveat() string { return f.caveat }
 
 func (f *fakeKernel) Close() error {
 	f.closed = true

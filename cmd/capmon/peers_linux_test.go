@@ -127,7 +127,12 @@ func (c *contender) stop() {
 // it elsewhere is larger.
 func build(b *testing.B) string {
 	b.Helper()
-	path := filepath.Join(b.TempDir(), "capmon")
+	dir := b.TempDir()
+	path := filepath.Join(dir, "capmon")
+	// Others run it too.
+	if err := os.Chmod(filepath.Dir(dir), 0o755); err != nil {
+		b.Fatal(err)
+	}
 	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
 		b.Fatalf("go build: %v: %s", err, out)
 	}
@@ -219,27 +224,38 @@ func BenchmarkFiftyHosts(b *testing.B) {
 	race(b, 120, 40, []*contender{bench("capmon", build(b), "demo", "fleet", "--hosts", "50", "--cores", "64")})
 }
 
-// BenchmarkAgents: an agent with one viewer beside node_exporter scraped once a
-// second.
+// BenchmarkAgents: an agent with one viewer and everything on, the same without
+// the rights for eBPF, and node_exporter scraped once a second, beside each other.
 func BenchmarkAgents(b *testing.B) {
-	const capmonAddr, exporterAddr = "127.0.0.1:17102", "127.0.0.1:17103"
-	agent := bench("capmon", build(b), "agent", "--listen", capmonAddr)
-	exporter := bench("node_exporter", "prometheus-node-exporter", "--web.listen-address="+exporterAddr)
-	agent.tty, exporter.tty = false, false
-	agent.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+b.TempDir())
-	viewer := exec.Command("capmon-watch", capmonAddr)
-	viewer.Env = agent.cmd.Env
-	if err := viewer.Start(); err != nil {
-		b.Fatal(err)
+	const everything, unprivileged, exporterAddr = "127.0.0.1:17102", "127.0.0.1:17104", "127.0.0.1:17103"
+	config := append(os.Environ(), "XDG_CONFIG_HOME="+b.TempDir())
+	program := build(b)
+	group := []*contender{
+		bench("capmon", program, "agent", "--listen", everything),
+		bench("capmon-without-rights", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "agent", "--listen", unprivileged),
+		bench("node_exporter", "prometheus-node-exporter", "--web.listen-address="+exporterAddr),
+	}
+	if os.Geteuid() != 0 {
+		group = append(group[:1], group[2:]...)
+	}
+	for _, c := range group {
+		c.tty, c.cmd.Env = false, config
+	}
+	for _, addr := range []string{everything, unprivileged} {
+		viewer := exec.Command("capmon-watch", addr)
+		viewer.Env = config
+		if err := viewer.Start(); err != nil {
+			b.Fatal(err)
+		}
+		defer func() {
+			_ = viewer.Process.Signal(syscall.SIGTERM)
+			_ = viewer.Wait()
+		}()
 	}
 	done := make(chan struct{})
+	defer close(done)
 	go scrape("http://"+exporterAddr+"/metrics", done)
-	defer func() {
-		close(done)
-		_ = viewer.Process.Signal(syscall.SIGTERM)
-		_ = viewer.Wait()
-	}()
-	race(b, 0, 0, []*contender{agent, exporter})
+	race(b, 0, 0, group)
 }
 
 func scrape(url string, done chan struct{}) {

@@ -53,16 +53,7 @@ func nginx(t *testing.T, port, status int) {
 	t.Helper()
 	dir := t.TempDir()
 	conf := filepath.Join(dir, "nginx.conf")
-	text := fmt.Sprintf(`daemon off; worker_processes 2; pid %[1]s/pid; error_log %[1]s/error.log;
-events { worker_connections 512; }
-http {
-  access_log off; keepalive_requests 1000000000;
-  client_body_temp_path %[1]s/1; proxy_temp_path %[1]s/2; fastcgi_temp_path %[1]s/3; uwsgi_temp_path %[1]s/4; scgi_temp_path %[1]s/5;
-  server { listen 127.0.0.1:%[2]d; location / { return 200 "ok"; } }
-  server { listen 127.0.0.1:%[3]d; location = /nginx_status { stub_status; } }
-}
-`, dir, port, status)
-	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+	if err := os.WriteFile(conf, []byte(nginxConf(dir, port, status, "worker_processes 2;")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -70,6 +61,20 @@ http {
 	}
 	start(t, alone(t, "nginx", "-p", dir, "-c", conf))
 	listens(t, status)
+}
+
+// nginxConf serves on port with an empty handler, and tells its status on the
+// other; workers is the line that says how many there are.
+func nginxConf(dir string, port, status int, workers string) string {
+	return fmt.Sprintf(`daemon off; %[4]s pid %[1]s/pid; error_log %[1]s/error.log;
+events { worker_connections 512; }
+http {
+  access_log off; keepalive_requests 1000000000;
+  client_body_temp_path %[1]s/1; proxy_temp_path %[1]s/2; fastcgi_temp_path %[1]s/3; uwsgi_temp_path %[1]s/4; scgi_temp_path %[1]s/5;
+  server { listen 127.0.0.1:%[2]d; location / { return 200 "ok"; } }
+  server { listen 127.0.0.1:%[3]d; location = /nginx_status { stub_status; } }
+}
+`, dir, port, status, workers)
 }
 
 // nodeServer is a Node program with a counter in Prometheus text.
