@@ -145,8 +145,9 @@ func (s *rpsServer) check(t *testing.T, port int, sources []string) {
 	}
 }
 
-// settled waits until a port's count stands still over two samples and
-// returns it; a count that is refused stands still too.
+// settled waits until a port's count stands still over three samples and returns
+// it: a log that was renamed is left one reading after its end. A count that is
+// refused stands still too.
 func (w *watcher) settled(t *testing.T, source string, port int) watchedService {
 	t.Helper()
 	var last watchedService
@@ -174,7 +175,7 @@ func (w *watcher) settled(t *testing.T, source string, port int) watchedService 
 				still++
 			}
 		}
-		return still >= 2
+		return still >= 3
 	})
 	return last
 }
