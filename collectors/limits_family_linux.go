@@ -143,7 +143,10 @@ func parseProcessStart(b []byte) (uint64, bool) {
 		return 0, false
 	}
 	v, rest, ok := cutNumber(fields[19])
-	return v, ok && len(rest) == 0
+	if !ok || len(rest) > 0 {
+		return 0, false
+	}
+	return v, true
 }
 
 // readExe is the program a process runs; empty = may not be seen.
