@@ -213,7 +213,7 @@ func (s *situation) boundWords() (words [2]string, hosts string) {
 
 // atLeast marks a room that is the lower bound that the CPU allows.
 func (s *situation) atLeast() string {
-	if s.near.Name == "conns" {
+	if s.near.Name == "conns" || s.near.Ratio() >= noRoom {
 		return ""
 	}
 	return "at least "
