@@ -124,6 +124,12 @@ func TestLiveRuleOnRealPrograms(t *testing.T) {
 					t.Logf("others used the cores meanwhile (%s): once more", got.others)
 					continue
 				}
+				if len(problems) > 0 && try < liveTries {
+					// What a hypervisor takes is not among the others. A rule that is
+					// wrong is wrong each time.
+					t.Logf("once more: %s", strings.Join(problems, "; "))
+					continue
+				}
 				if len(problems) > 0 {
 					if got.disturbed {
 						lackLive(t, "others used the cores in each of the tries: "+got.others)
