@@ -23,6 +23,9 @@ const (
 	MaxLabels     = 32
 	MaxName       = 128 // bytes of a name, a label, a version
 	MaxText       = 512 // bytes of an error or a note
+	MaxPeers      = 8   // of one service
+	MaxAddress    = 64  // bytes of an IP address
+	MaxAddresses  = 64  // of one machine
 
 	// MaxCoresUsed bounds the cores one machine may claim.
 	MaxCoresUsed = 1 << 16
@@ -30,6 +33,14 @@ const (
 	MaxWaiting = 1 << 20
 	// MaxRate bounds a rate per second.
 	MaxRate = 1e9
+	// MaxUsers bounds the people active on one machine.
+	MaxUsers = 1e12
+	// MaxRun and MaxTop bound Service.run_us and top_us: the processes of a
+	// service may have all the cores there can be, a thread one.
+	MaxRun = MaxCores * 1_000_000
+	MaxTop = 1_000_000
+	// MaxPointServices bounds the services of one point.
+	MaxPointServices = 3
 )
 
 // Unknown marks a core in Cpu.busy that has no reading.
@@ -73,19 +84,12 @@ func (s *Sample) Check() error {
 	if m := s.GetMemory(); m.GetUsed() > m.GetTotal() && m.Used != nil && m.Total != nil {
 		c.refuse("memory used %d of %d bytes", m.GetUsed(), m.GetTotal())
 	}
+	if u := s.GetUsers(); s.Users != nil && !(u >= 0 && u <= MaxUsers) {
+		c.refuse("%v users, not 0..%v", u, float64(MaxUsers))
+	}
 	c.count("services", len(s.GetServices()), MaxServices)
 	for _, v := range s.GetServices() {
-		c.within("port", int64(v.GetPort()), 1, 65535)
-		c.name("service name", v.GetName(), MaxName)
-		c.name("rps note", v.GetRpsNote(), MaxText)
-		c.number("rps", v.Rps, MaxRate)
-		c.number("accepts", v.Accepts, MaxRate)
-		if n := len(v.GetStatus()); n != 0 && n != StatusClasses {
-			c.refuse("%d classes of status, not %d", n, StatusClasses)
-		}
-		c.within("behind", int64(v.GetBehind()), 0, 65535)
-		c.name("limit", v.GetLimits().GetConnectionsFrom(), MaxText)
-		c.finding(v.GetFinding())
+		c.service(v)
 	}
 	c.count("processes", len(s.GetProcesses()), MaxProcesses)
 	for _, p := range s.GetProcesses() {
@@ -130,6 +134,10 @@ func (m *Machine) Check() error {
 	for _, v := range m.GetCollectors() {
 		c.name("collector", v, MaxName)
 	}
+	c.count("addresses", len(m.GetAddresses()), MaxAddresses)
+	for _, v := range m.GetAddresses() {
+		c.name("address", v, MaxAddress)
+	}
 	return c.err
 }
 
@@ -143,6 +151,9 @@ func (m *Machine) Clean() {
 	}
 	for i, v := range m.GetCollectors() {
 		m.Collectors[i] = Printable(v)
+	}
+	for i, v := range m.GetAddresses() {
+		m.Addresses[i] = Printable(v)
 	}
 }
 
@@ -160,6 +171,20 @@ func (p *Point) Check() error {
 	c.number("point rps", p.Rps, MaxRate)
 	c.number("point served", p.Served, math.MaxUint32)
 	c.number("point memory", p.Memory, 1)
+	c.number("point steal", p.Steal, 1)
+	c.number("point throttled", p.Throttled, 1)
+	c.count("services of a point", len(p.GetServices()), MaxPointServices)
+	last := uint32(0)
+	for _, v := range p.GetServices() {
+		c.within("port", int64(v.GetPort()), 1, 65535)
+		if v.GetPort() <= last {
+			c.refuse("port %d after %d", v.GetPort(), last)
+		}
+		last = v.GetPort()
+		c.number("service rps", v.Rps, MaxRate)
+		c.number("service run", v.Run, MaxCoresUsed)
+		c.number("service top", v.Top, 1)
+	}
 	return c.err
 }
 
@@ -193,6 +218,9 @@ func (s *Sample) clean() {
 		v.GetFinding().clean()
 		if l := v.GetLimits(); l != nil {
 			l.ConnectionsFrom = Printable(l.GetConnectionsFrom())
+		}
+		for _, p := range v.GetPeers() {
+			p.Address = Printable(p.GetAddress())
 		}
 	}
 	for _, t := range s.GetThreads() {
@@ -241,6 +269,26 @@ func (c *checker) demand(what string, run, wait uint32) {
 	if run > mostRun || wait > mostWait {
 		c.refuse("%s runs %d and waits %d, at most %d and %d", what, run, wait, mostRun, mostWait)
 	}
+}
+
+func (c *checker) service(v *Service) {
+	c.within("port", int64(v.GetPort()), 1, 65535)
+	c.name("service name", v.GetName(), MaxName)
+	c.name("rps note", v.GetRpsNote(), MaxText)
+	c.number("rps", v.Rps, MaxRate)
+	c.number("accepts", v.Accepts, MaxRate)
+	if n := len(v.GetStatus()); n != 0 && n != StatusClasses {
+		c.refuse("%d classes of status, not %d", n, StatusClasses)
+	}
+	c.within("behind", int64(v.GetBehind()), 0, 65535)
+	c.name("limit", v.GetLimits().GetConnectionsFrom(), MaxText)
+	c.within("run_us", int64(v.GetRunUs()), 0, MaxRun)
+	c.within("top_us", int64(v.GetTopUs()), 0, MaxTop)
+	c.count("peers", len(v.GetPeers()), MaxPeers)
+	for _, p := range v.GetPeers() {
+		c.name("address", p.GetAddress(), MaxAddress)
+	}
+	c.finding(v.GetFinding())
 }
 
 func (c *checker) finding(f *Finding) {

@@ -272,9 +272,12 @@ type Machine struct {
 	IntervalMs uint32   `protobuf:"varint,7,opt,name=interval_ms,json=intervalMs,proto3" json:"interval_ms,omitempty"` // between two samples, milliseconds, 1000..10000
 	Labels     []*Label `protobuf:"bytes,8,rep,name=labels,proto3" json:"labels,omitempty"`                            // --label k=v, sorted by key
 	// Names of the collectors, in the order of Sample.collector_us.
-	Collectors    []string `protobuf:"bytes,9,rep,name=collectors,proto3" json:"collectors,omitempty"`
-	StartedMs     int64    `protobuf:"varint,10,opt,name=started_ms,json=startedMs,proto3" json:"started_ms,omitempty"` // Unix time in milliseconds at which the agent began
-	Simulated     bool     `protobuf:"varint,11,opt,name=simulated,proto3" json:"simulated,omitempty"`                  // not a machine: made by `capmon demo fleet`
+	Collectors []string `protobuf:"bytes,9,rep,name=collectors,proto3" json:"collectors,omitempty"`
+	StartedMs  int64    `protobuf:"varint,10,opt,name=started_ms,json=startedMs,proto3" json:"started_ms,omitempty"` // Unix time in milliseconds at which the agent began
+	Simulated  bool     `protobuf:"varint,11,opt,name=simulated,proto3" json:"simulated,omitempty"`                  // not a machine: made by `capmon demo fleet`
+	// IP addresses of this machine, loopback and link-local left out, as they were
+	// when the agent began.
+	Addresses     []string `protobuf:"bytes,12,rep,name=addresses,proto3" json:"addresses,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -386,6 +389,13 @@ func (x *Machine) GetSimulated() bool {
 	return false
 }
 
+func (x *Machine) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
 type Label struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -470,8 +480,11 @@ type Sample struct {
 	Processes []*Process `protobuf:"bytes,13,rep,name=processes,proto3" json:"processes,omitempty"`
 	// A process is near a finding and has not been watched long enough to say so.
 	FindingsPending bool `protobuf:"varint,14,opt,name=findings_pending,json=findingsPending,proto3" json:"findings_pending,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// People active on this machine, of the gauge that --users names; absent where
+	// none is named or it can't be read.
+	Users         *float64 `protobuf:"fixed64,15,opt,name=users,proto3,oneof" json:"users,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Sample) Reset() {
@@ -600,6 +613,13 @@ func (x *Sample) GetFindingsPending() bool {
 		return x.FindingsPending
 	}
 	return false
+}
+
+func (x *Sample) GetUsers() float64 {
+	if x != nil && x.Users != nil {
+		return *x.Users
+	}
+	return 0
 }
 
 // Cpu is the time of the cores over the interval.
@@ -944,7 +964,19 @@ type Service struct {
 	Drops   *uint64  `protobuf:"varint,15,opt,name=drops,proto3,oneof" json:"drops,omitempty"`      // connections refused by a full queue, since the agent began
 	// What this service can hold. It seldom changes: it is in a sample when it
 	// did, and in every eighth. A viewer keeps the last.
-	Limits        *ServiceLimits `protobuf:"bytes,16,opt,name=limits,proto3" json:"limits,omitempty"`
+	Limits *ServiceLimits `protobuf:"bytes,16,opt,name=limits,proto3" json:"limits,omitempty"`
+	// Run time of all processes of this service over the interval, and of the one
+	// thread among them that ran most over the last ten seconds, in microseconds a
+	// second; waiting is not in it. Absent where it was not read.
+	RunUs *uint32 `protobuf:"varint,17,opt,name=run_us,json=runUs,proto3,oneof" json:"run_us,omitempty"`
+	TopUs *uint32 `protobuf:"varint,18,opt,name=top_us,json=topUs,proto3,oneof" json:"top_us,omitempty"`
+	// Whether the threads of each process leave nearly all work to one of them, as
+	// in Node: then top_us is what fills up first. Absent where it is not known.
+	OneThread *bool `protobuf:"varint,19,opt,name=one_thread,json=oneThread,proto3,oneof" json:"one_thread,omitempty"`
+	// Remote addresses that held most of its connections when those were last
+	// listed, most first; this machine's own are left out. They are in a sample
+	// when the first is another one, and in every eighth. A viewer keeps the last.
+	Peers         []*Peer `protobuf:"bytes,20,rep,name=peers,proto3" json:"peers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1091,6 +1123,87 @@ func (x *Service) GetLimits() *ServiceLimits {
 	return nil
 }
 
+func (x *Service) GetRunUs() uint32 {
+	if x != nil && x.RunUs != nil {
+		return *x.RunUs
+	}
+	return 0
+}
+
+func (x *Service) GetTopUs() uint32 {
+	if x != nil && x.TopUs != nil {
+		return *x.TopUs
+	}
+	return 0
+}
+
+func (x *Service) GetOneThread() bool {
+	if x != nil && x.OneThread != nil {
+		return *x.OneThread
+	}
+	return false
+}
+
+func (x *Service) GetPeers() []*Peer {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+// Peer is where connections of a service come from.
+type Peer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Address       string                 `protobuf:"bytes,1,opt,name=address,proto3" json:"address,omitempty"` // an IP address; empty, and alone: nobody holds many
+	Connections   uint32                 `protobuf:"varint,2,opt,name=connections,proto3" json:"connections,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Peer) Reset() {
+	*x = Peer{}
+	mi := &file_sample_sample_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Peer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Peer) ProtoMessage() {}
+
+func (x *Peer) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Peer.ProtoReflect.Descriptor instead.
+func (*Peer) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Peer) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Peer) GetConnections() uint32 {
+	if x != nil {
+		return x.Connections
+	}
+	return 0
+}
+
 // ServiceLimits is what a service can hold. Absent is not known.
 type ServiceLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1108,7 +1221,7 @@ type ServiceLimits struct {
 
 func (x *ServiceLimits) Reset() {
 	*x = ServiceLimits{}
-	mi := &file_sample_sample_proto_msgTypes[7]
+	mi := &file_sample_sample_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1233,7 @@ func (x *ServiceLimits) String() string {
 func (*ServiceLimits) ProtoMessage() {}
 
 func (x *ServiceLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[7]
+	mi := &file_sample_sample_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1246,7 @@ func (x *ServiceLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceLimits.ProtoReflect.Descriptor instead.
 func (*ServiceLimits) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{7}
+	return file_sample_sample_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ServiceLimits) GetQueue() uint32 {
@@ -1186,7 +1299,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_sample_sample_proto_msgTypes[8]
+	mi := &file_sample_sample_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1311,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[8]
+	mi := &file_sample_sample_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1324,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{8}
+	return file_sample_sample_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Latency) GetMeanUs() uint32 {
@@ -1258,7 +1371,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_sample_sample_proto_msgTypes[9]
+	mi := &file_sample_sample_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1270,7 +1383,7 @@ func (x *Process) String() string {
 func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[9]
+	mi := &file_sample_sample_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1283,7 +1396,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{9}
+	return file_sample_sample_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Process) GetPid() uint32 {
@@ -1350,7 +1463,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_sample_sample_proto_msgTypes[10]
+	mi := &file_sample_sample_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1475,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[10]
+	mi := &file_sample_sample_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1488,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{10}
+	return file_sample_sample_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Finding) GetVerdict() Verdict {
@@ -1456,7 +1569,7 @@ type Thread struct {
 
 func (x *Thread) Reset() {
 	*x = Thread{}
-	mi := &file_sample_sample_proto_msgTypes[11]
+	mi := &file_sample_sample_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1468,7 +1581,7 @@ func (x *Thread) String() string {
 func (*Thread) ProtoMessage() {}
 
 func (x *Thread) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[11]
+	mi := &file_sample_sample_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1481,7 +1594,7 @@ func (x *Thread) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Thread.ProtoReflect.Descriptor instead.
 func (*Thread) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{11}
+	return file_sample_sample_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Thread) GetPid() uint32 {
@@ -1529,7 +1642,7 @@ type CollectorError struct {
 
 func (x *CollectorError) Reset() {
 	*x = CollectorError{}
-	mi := &file_sample_sample_proto_msgTypes[12]
+	mi := &file_sample_sample_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1541,7 +1654,7 @@ func (x *CollectorError) String() string {
 func (*CollectorError) ProtoMessage() {}
 
 func (x *CollectorError) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[12]
+	mi := &file_sample_sample_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1554,7 +1667,7 @@ func (x *CollectorError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectorError.ProtoReflect.Descriptor instead.
 func (*CollectorError) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{12}
+	return file_sample_sample_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CollectorError) GetCollector() uint32 {
@@ -1582,7 +1695,7 @@ type Self struct {
 
 func (x *Self) Reset() {
 	*x = Self{}
-	mi := &file_sample_sample_proto_msgTypes[13]
+	mi := &file_sample_sample_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1707,7 @@ func (x *Self) String() string {
 func (*Self) ProtoMessage() {}
 
 func (x *Self) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[13]
+	mi := &file_sample_sample_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1720,7 @@ func (x *Self) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Self.ProtoReflect.Descriptor instead.
 func (*Self) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{13}
+	return file_sample_sample_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Self) GetCpuUs() uint32 {
@@ -1629,21 +1742,24 @@ type Point struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Beginning of the ten seconds by the agent's clock: Unix time in seconds, a
 	// multiple of ten. A point is known by (host, epoch, time).
-	Time          int64    `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
-	Samples       uint32   `protobuf:"varint,2,opt,name=samples,proto3" json:"samples,omitempty"`            // how many samples it stands on
-	Cpu           *float32 `protobuf:"fixed32,3,opt,name=cpu,proto3,oneof" json:"cpu,omitempty"`             // mean of used / available
-	Available     *float32 `protobuf:"fixed32,4,opt,name=available,proto3,oneof" json:"available,omitempty"` // cores, mean
-	Hottest       *float32 `protobuf:"fixed32,5,opt,name=hottest,proto3,oneof" json:"hottest,omitempty"`     // largest busy of one core in one sample, 0..1
-	Rps           *float32 `protobuf:"fixed32,6,opt,name=rps,proto3,oneof" json:"rps,omitempty"`             // mean over the samples that know it
-	Served        *float32 `protobuf:"fixed32,7,opt,name=served,proto3,oneof" json:"served,omitempty"`       // connections, mean
-	Memory        *float32 `protobuf:"fixed32,8,opt,name=memory,proto3,oneof" json:"memory,omitempty"`       // mean of used / total
+	Time          int64           `protobuf:"varint,1,opt,name=time,proto3" json:"time,omitempty"`
+	Samples       uint32          `protobuf:"varint,2,opt,name=samples,proto3" json:"samples,omitempty"`             // how many samples it stands on
+	Cpu           *float32        `protobuf:"fixed32,3,opt,name=cpu,proto3,oneof" json:"cpu,omitempty"`              // mean of used / available
+	Available     *float32        `protobuf:"fixed32,4,opt,name=available,proto3,oneof" json:"available,omitempty"`  // cores, mean
+	Hottest       *float32        `protobuf:"fixed32,5,opt,name=hottest,proto3,oneof" json:"hottest,omitempty"`      // largest busy of one core in one sample, 0..1
+	Rps           *float32        `protobuf:"fixed32,6,opt,name=rps,proto3,oneof" json:"rps,omitempty"`              // mean over the samples that know it
+	Served        *float32        `protobuf:"fixed32,7,opt,name=served,proto3,oneof" json:"served,omitempty"`        // connections, mean
+	Memory        *float32        `protobuf:"fixed32,8,opt,name=memory,proto3,oneof" json:"memory,omitempty"`        // mean of used / total
+	Steal         *float32        `protobuf:"fixed32,9,opt,name=steal,proto3,oneof" json:"steal,omitempty"`          // mean share of all cores' time, 0..1
+	Throttled     *float32        `protobuf:"fixed32,10,opt,name=throttled,proto3,oneof" json:"throttled,omitempty"` // mean share of the quota's periods, 0..1
+	Services      []*ServicePoint `protobuf:"bytes,11,rep,name=services,proto3" json:"services,omitempty"`           // at most three: those with most requests, by port
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_sample_sample_proto_msgTypes[14]
+	mi := &file_sample_sample_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1655,7 +1771,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[14]
+	mi := &file_sample_sample_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1668,7 +1784,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{14}
+	return file_sample_sample_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Point) GetTime() int64 {
@@ -1727,11 +1843,101 @@ func (x *Point) GetMemory() float32 {
 	return 0
 }
 
+func (x *Point) GetSteal() float32 {
+	if x != nil && x.Steal != nil {
+		return *x.Steal
+	}
+	return 0
+}
+
+func (x *Point) GetThrottled() float32 {
+	if x != nil && x.Throttled != nil {
+		return *x.Throttled
+	}
+	return 0
+}
+
+func (x *Point) GetServices() []*ServicePoint {
+	if x != nil {
+		return x.Services
+	}
+	return nil
+}
+
+// ServicePoint is the mean of ten seconds of a service that knows its requests.
+type ServicePoint struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Port          uint32                 `protobuf:"varint,1,opt,name=port,proto3" json:"port,omitempty"`
+	Rps           *float32               `protobuf:"fixed32,2,opt,name=rps,proto3,oneof" json:"rps,omitempty"`
+	Run           *float32               `protobuf:"fixed32,3,opt,name=run,proto3,oneof" json:"run,omitempty"` // Service.run_us in cores
+	Top           *float32               `protobuf:"fixed32,4,opt,name=top,proto3,oneof" json:"top,omitempty"` // Service.top_us in cores, only where one_thread
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ServicePoint) Reset() {
+	*x = ServicePoint{}
+	mi := &file_sample_sample_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ServicePoint) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ServicePoint) ProtoMessage() {}
+
+func (x *ServicePoint) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ServicePoint.ProtoReflect.Descriptor instead.
+func (*ServicePoint) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ServicePoint) GetPort() uint32 {
+	if x != nil {
+		return x.Port
+	}
+	return 0
+}
+
+func (x *ServicePoint) GetRps() float32 {
+	if x != nil && x.Rps != nil {
+		return *x.Rps
+	}
+	return 0
+}
+
+func (x *ServicePoint) GetRun() float32 {
+	if x != nil && x.Run != nil {
+		return *x.Run
+	}
+	return 0
+}
+
+func (x *ServicePoint) GetTop() float32 {
+	if x != nil && x.Top != nil {
+		return *x.Top
+	}
+	return 0
+}
+
 var File_sample_sample_proto protoreflect.FileDescriptor
 
 const file_sample_sample_proto_rawDesc = "" +
 	"\n" +
-	"\x13sample/sample.proto\x12\rcapmon.sample\"\xbd\x02\n" +
+	"\x13sample/sample.proto\x12\rcapmon.sample\"\xdb\x02\n" +
 	"\aMachine\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x06R\x05epoch\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x0e\n" +
@@ -1748,10 +1954,11 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\n" +
 	"started_ms\x18\n" +
 	" \x01(\x03R\tstartedMs\x12\x1c\n" +
-	"\tsimulated\x18\v \x01(\bR\tsimulated\"/\n" +
+	"\tsimulated\x18\v \x01(\bR\tsimulated\x12\x1c\n" +
+	"\taddresses\x18\f \x03(\tR\taddresses\"/\n" +
 	"\x05Label\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"\xcf\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xf4\x04\n" +
 	"\x06Sample\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x17\n" +
 	"\atime_ms\x18\x02 \x01(\x03R\x06timeMs\x12\x1f\n" +
@@ -1769,7 +1976,9 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\n" +
 	"core_parts\x18\f \x01(\fR\tcoreParts\x124\n" +
 	"\tprocesses\x18\r \x03(\v2\x16.capmon.sample.ProcessR\tprocesses\x12)\n" +
-	"\x10findings_pending\x18\x0e \x01(\bR\x0ffindingsPending\"\x94\x04\n" +
+	"\x10findings_pending\x18\x0e \x01(\bR\x0ffindingsPending\x12\x19\n" +
+	"\x05users\x18\x0f \x01(\x01H\x00R\x05users\x88\x01\x01B\b\n" +
+	"\x06_users\"\x94\x04\n" +
 	"\x03Cpu\x12\x12\n" +
 	"\x04busy\x18\x01 \x01(\fR\x04busy\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\rR\x03ids\x12\x17\n" +
@@ -1821,7 +2030,7 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\n" +
 	"_time_waitB\r\n" +
 	"\v_ports_usedB\x0e\n" +
-	"\f_ports_limit\"\xdd\x04\n" +
+	"\f_ports_limit\"\x89\x06\n" +
 	"\aService\x12\x12\n" +
 	"\x04port\x18\x01 \x01(\rR\x04port\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12%\n" +
@@ -1840,7 +2049,12 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\aaccepts\x18\r \x01(\x02H\x03R\aaccepts\x88\x01\x01\x12\x19\n" +
 	"\x05queue\x18\x0e \x01(\rH\x04R\x05queue\x88\x01\x01\x12\x19\n" +
 	"\x05drops\x18\x0f \x01(\x04H\x05R\x05drops\x88\x01\x01\x124\n" +
-	"\x06limits\x18\x10 \x01(\v2\x1c.capmon.sample.ServiceLimitsR\x06limitsB\x0e\n" +
+	"\x06limits\x18\x10 \x01(\v2\x1c.capmon.sample.ServiceLimitsR\x06limits\x12\x1a\n" +
+	"\x06run_us\x18\x11 \x01(\rH\x06R\x05runUs\x88\x01\x01\x12\x1a\n" +
+	"\x06top_us\x18\x12 \x01(\rH\aR\x05topUs\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"one_thread\x18\x13 \x01(\bH\bR\toneThread\x88\x01\x01\x12)\n" +
+	"\x05peers\x18\x14 \x03(\v2\x13.capmon.sample.PeerR\x05peersB\x0e\n" +
 	"\f_connectionsB\x06\n" +
 	"\x04_rpsB\f\n" +
 	"\n" +
@@ -1848,7 +2062,13 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\n" +
 	"\b_acceptsB\b\n" +
 	"\x06_queueB\b\n" +
-	"\x06_drops\"\xee\x01\n" +
+	"\x06_dropsB\t\n" +
+	"\a_run_usB\t\n" +
+	"\a_top_usB\r\n" +
+	"\v_one_thread\"B\n" +
+	"\x04Peer\x12\x18\n" +
+	"\aaddress\x18\x01 \x01(\tR\aaddress\x12 \n" +
+	"\vconnections\x18\x02 \x01(\rR\vconnections\"\xee\x01\n" +
 	"\rServiceLimits\x12\x19\n" +
 	"\x05queue\x18\x01 \x01(\rH\x00R\x05queue\x88\x01\x01\x12\"\n" +
 	"\n" +
@@ -1895,7 +2115,7 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\x06cpu_us\x18\x01 \x01(\rH\x00R\x05cpuUs\x88\x01\x01\x12\x15\n" +
 	"\x03rss\x18\x02 \x01(\x04H\x01R\x03rss\x88\x01\x01B\t\n" +
 	"\a_cpu_usB\x06\n" +
-	"\x04_rss\"\x9f\x02\n" +
+	"\x04_rss\"\xae\x03\n" +
 	"\x05Point\x12\x12\n" +
 	"\x04time\x18\x01 \x01(\x03R\x04time\x12\x18\n" +
 	"\asamples\x18\x02 \x01(\rR\asamples\x12\x15\n" +
@@ -1904,7 +2124,11 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\ahottest\x18\x05 \x01(\x02H\x02R\ahottest\x88\x01\x01\x12\x15\n" +
 	"\x03rps\x18\x06 \x01(\x02H\x03R\x03rps\x88\x01\x01\x12\x1b\n" +
 	"\x06served\x18\a \x01(\x02H\x04R\x06served\x88\x01\x01\x12\x1b\n" +
-	"\x06memory\x18\b \x01(\x02H\x05R\x06memory\x88\x01\x01B\x06\n" +
+	"\x06memory\x18\b \x01(\x02H\x05R\x06memory\x88\x01\x01\x12\x19\n" +
+	"\x05steal\x18\t \x01(\x02H\x06R\x05steal\x88\x01\x01\x12!\n" +
+	"\tthrottled\x18\n" +
+	" \x01(\x02H\aR\tthrottled\x88\x01\x01\x127\n" +
+	"\bservices\x18\v \x03(\v2\x1b.capmon.sample.ServicePointR\bservicesB\x06\n" +
 	"\x04_cpuB\f\n" +
 	"\n" +
 	"_availableB\n" +
@@ -1912,7 +2136,18 @@ const file_sample_sample_proto_rawDesc = "" +
 	"\b_hottestB\x06\n" +
 	"\x04_rpsB\t\n" +
 	"\a_servedB\t\n" +
-	"\a_memory*S\n" +
+	"\a_memoryB\b\n" +
+	"\x06_stealB\f\n" +
+	"\n" +
+	"_throttled\"\x7f\n" +
+	"\fServicePoint\x12\x12\n" +
+	"\x04port\x18\x01 \x01(\rR\x04port\x12\x15\n" +
+	"\x03rps\x18\x02 \x01(\x02H\x00R\x03rps\x88\x01\x01\x12\x15\n" +
+	"\x03run\x18\x03 \x01(\x02H\x01R\x03run\x88\x01\x01\x12\x15\n" +
+	"\x03top\x18\x04 \x01(\x02H\x02R\x03top\x88\x01\x01B\x06\n" +
+	"\x04_rpsB\x06\n" +
+	"\x04_runB\x06\n" +
+	"\x04_top*S\n" +
 	"\x05Bound\x12\x15\n" +
 	"\x11BOUND_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fBOUND_ONLINE\x10\x01\x12\x10\n" +
@@ -1953,7 +2188,7 @@ func file_sample_sample_proto_rawDescGZIP() []byte {
 }
 
 var file_sample_sample_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_sample_sample_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_sample_sample_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_sample_sample_proto_goTypes = []any{
 	(Bound)(0),             // 0: capmon.sample.Bound
 	(ConnectionSource)(0),  // 1: capmon.sample.ConnectionSource
@@ -1966,14 +2201,16 @@ var file_sample_sample_proto_goTypes = []any{
 	(*Memory)(nil),         // 8: capmon.sample.Memory
 	(*Connections)(nil),    // 9: capmon.sample.Connections
 	(*Service)(nil),        // 10: capmon.sample.Service
-	(*ServiceLimits)(nil),  // 11: capmon.sample.ServiceLimits
-	(*Latency)(nil),        // 12: capmon.sample.Latency
-	(*Process)(nil),        // 13: capmon.sample.Process
-	(*Finding)(nil),        // 14: capmon.sample.Finding
-	(*Thread)(nil),         // 15: capmon.sample.Thread
-	(*CollectorError)(nil), // 16: capmon.sample.CollectorError
-	(*Self)(nil),           // 17: capmon.sample.Self
-	(*Point)(nil),          // 18: capmon.sample.Point
+	(*Peer)(nil),           // 11: capmon.sample.Peer
+	(*ServiceLimits)(nil),  // 12: capmon.sample.ServiceLimits
+	(*Latency)(nil),        // 13: capmon.sample.Latency
+	(*Process)(nil),        // 14: capmon.sample.Process
+	(*Finding)(nil),        // 15: capmon.sample.Finding
+	(*Thread)(nil),         // 16: capmon.sample.Thread
+	(*CollectorError)(nil), // 17: capmon.sample.CollectorError
+	(*Self)(nil),           // 18: capmon.sample.Self
+	(*Point)(nil),          // 19: capmon.sample.Point
+	(*ServicePoint)(nil),   // 20: capmon.sample.ServicePoint
 }
 var file_sample_sample_proto_depIdxs = []int32{
 	5,  // 0: capmon.sample.Machine.labels:type_name -> capmon.sample.Label
@@ -1981,23 +2218,25 @@ var file_sample_sample_proto_depIdxs = []int32{
 	8,  // 2: capmon.sample.Sample.memory:type_name -> capmon.sample.Memory
 	9,  // 3: capmon.sample.Sample.connections:type_name -> capmon.sample.Connections
 	10, // 4: capmon.sample.Sample.services:type_name -> capmon.sample.Service
-	15, // 5: capmon.sample.Sample.threads:type_name -> capmon.sample.Thread
-	16, // 6: capmon.sample.Sample.errors:type_name -> capmon.sample.CollectorError
-	17, // 7: capmon.sample.Sample.self:type_name -> capmon.sample.Self
-	13, // 8: capmon.sample.Sample.processes:type_name -> capmon.sample.Process
+	16, // 5: capmon.sample.Sample.threads:type_name -> capmon.sample.Thread
+	17, // 6: capmon.sample.Sample.errors:type_name -> capmon.sample.CollectorError
+	18, // 7: capmon.sample.Sample.self:type_name -> capmon.sample.Self
+	14, // 8: capmon.sample.Sample.processes:type_name -> capmon.sample.Process
 	0,  // 9: capmon.sample.Cpu.available_from:type_name -> capmon.sample.Bound
 	1,  // 10: capmon.sample.Connections.source:type_name -> capmon.sample.ConnectionSource
 	2,  // 11: capmon.sample.Service.rps_source:type_name -> capmon.sample.RpsSource
-	12, // 12: capmon.sample.Service.latency:type_name -> capmon.sample.Latency
-	14, // 13: capmon.sample.Service.finding:type_name -> capmon.sample.Finding
-	11, // 14: capmon.sample.Service.limits:type_name -> capmon.sample.ServiceLimits
-	14, // 15: capmon.sample.Process.finding:type_name -> capmon.sample.Finding
-	3,  // 16: capmon.sample.Finding.verdict:type_name -> capmon.sample.Verdict
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	13, // 12: capmon.sample.Service.latency:type_name -> capmon.sample.Latency
+	15, // 13: capmon.sample.Service.finding:type_name -> capmon.sample.Finding
+	12, // 14: capmon.sample.Service.limits:type_name -> capmon.sample.ServiceLimits
+	11, // 15: capmon.sample.Service.peers:type_name -> capmon.sample.Peer
+	15, // 16: capmon.sample.Process.finding:type_name -> capmon.sample.Finding
+	3,  // 17: capmon.sample.Finding.verdict:type_name -> capmon.sample.Verdict
+	20, // 18: capmon.sample.Point.services:type_name -> capmon.sample.ServicePoint
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_sample_sample_proto_init() }
@@ -2005,20 +2244,22 @@ func file_sample_sample_proto_init() {
 	if File_sample_sample_proto != nil {
 		return
 	}
+	file_sample_sample_proto_msgTypes[2].OneofWrappers = []any{}
 	file_sample_sample_proto_msgTypes[3].OneofWrappers = []any{}
 	file_sample_sample_proto_msgTypes[4].OneofWrappers = []any{}
 	file_sample_sample_proto_msgTypes[5].OneofWrappers = []any{}
 	file_sample_sample_proto_msgTypes[6].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[7].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[13].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[8].OneofWrappers = []any{}
 	file_sample_sample_proto_msgTypes[14].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[15].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sample_sample_proto_rawDesc), len(file_sample_sample_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   15,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -70,8 +70,13 @@ func full() *sample.Sample {
 	s.Connections.Drift, s.Connections.TimeWait = proto.Int32(-2), proto.Uint32(210)
 	s.Connections.PortsUsed, s.Connections.PortsLimit = proto.Uint32(12_000), proto.Uint32(28_232)
 	s.Processes, s.FindingsPending = []*sample.Process{process()}, true
+	s.Users = proto.Float64(12_345)
 	v := s.Services[1]
+	v.RunUs, v.TopUs, v.OneThread = proto.Uint32(912_345), proto.Uint32(456_789), new(true)
 	v.Finding, v.Behind, v.Accepts, v.Queue, v.Drops = process().GetFinding(), 8080, proto.Float32(142), proto.Uint32(3), proto.Uint64(7)
+	for i := range 4 {
+		v.Peers = append(v.Peers, &sample.Peer{Address: fmt.Sprintf("10.177.200.%d", 250-i), Connections: 22_105})
+	}
 	v.Latency = &sample.Latency{MeanUs: 900, P50Us: 700, P95Us: 2100, P99Us: 9000}
 	v.Limits = &sample.ServiceLimits{
 		Queue: proto.Uint32(4096), FilesUsed: proto.Uint32(9702), Files: proto.Uint64(10_000),
@@ -93,7 +98,8 @@ func TestTypicalSampleFitsItsBudget(t *testing.T) {
 	if n := len(encode(t, typical())); n > 400 {
 		t.Errorf("64 cores, 3 services, 5 threads take %d bytes, at most 400", n)
 	}
-	// The processes come on top, and the limits in one sample of eight.
+	// The processes come on top, and the limits in one sample of eight, and the
+	// peers in another.
 	grown := func(change func(*sample.Sample)) int {
 		s := typical()
 		change(s)
@@ -109,6 +115,11 @@ func TestTypicalSampleFitsItsBudget(t *testing.T) {
 		{"a process", func(s *sample.Sample) { s.Processes = []*sample.Process{plain} }, 24},
 		{"a process with a finding", func(s *sample.Sample) { s.Processes = []*sample.Process{process()} }, 56},
 		{"the limits of a service", func(s *sample.Sample) { s.Services[1].Limits = full().Services[1].Limits }, 48},
+		{"the peers of a service", func(s *sample.Sample) { s.Services[1].Peers = full().Services[1].Peers }, 100},
+		{"work", func(s *sample.Sample) {
+			from := full().Services[1]
+			s.Services[1].RunUs, s.Services[1].TopUs, s.Services[1].OneThread = from.RunUs, from.TopUs, from.OneThread
+		}, 14},
 		{"latency", func(s *sample.Sample) { s.Services[1].Latency = full().Services[1].Latency }, 16},
 	} {
 		n := grown(c.change)
@@ -170,6 +181,14 @@ func TestReceiveRefusesWhatNoMachineSends(t *testing.T) {
 		"wait of a process":    func(s *sample.Sample) { s.Processes[0].Wait = 1000*sample.MaxWaiting + 1 },
 		"run of a thread":      func(s *sample.Sample) { s.Threads[0].Run = 1000*sample.MaxCoresUsed + 1 },
 		"idle of a finding":    func(s *sample.Sample) { s.Processes[0].Finding.Idle = 1000*sample.MaxCoresUsed + 1 },
+		"users are NaN":        func(s *sample.Sample) { s.Users = new(math.NaN()) },
+		"users are infinite":   func(s *sample.Sample) { s.Users = new(math.Inf(1)) },
+		"users below zero":     func(s *sample.Sample) { s.Users = proto.Float64(-1) },
+		"too many users":       func(s *sample.Sample) { s.Users = proto.Float64(2 * sample.MaxUsers) },
+		"run of a service":     func(s *sample.Sample) { s.Services[1].RunUs = proto.Uint32(sample.MaxRun + 1) },
+		"more than a thread":   func(s *sample.Sample) { s.Services[1].TopUs = proto.Uint32(sample.MaxTop + 1) },
+		"too many peers":       func(s *sample.Sample) { s.Services[1].Peers = repeat(s.Services[1].Peers[0], sample.MaxPeers+1) },
+		"long address":         func(s *sample.Sample) { s.Services[1].Peers[0].Address = strings.Repeat("1", sample.MaxAddress+1) },
 		"long thread finding":  func(s *sample.Sample) { s.Processes[0].Finding.Name = strings.Repeat("x", sample.MaxName+1) },
 	}
 	for name, spoil := range tests {
@@ -202,6 +221,7 @@ func TestNamesCannotMoveTheCursor(t *testing.T) {
 	s.Processes[0].Name, s.Processes[0].Finding.Name = "no\x1bde", "gc\n"
 	s.Services[1].Finding.Name, s.Services[1].Limits.ConnectionsFrom = "v\x07m", "max\rconn"
 	s.Services[0].Name = "ng\x1b[2Jinx\n"
+	s.Services[1].Peers[0].Address = "10.0.0.7\x1b"
 	s.Services[0].RpsNote = "why\r\x07"
 	s.Threads[0].Name = "\u202enode\u200b"
 	s.Errors = []*sample.CollectorError{{Text: "\u009b31mred"}}
@@ -217,6 +237,7 @@ func TestNamesCannotMoveTheCursor(t *testing.T) {
 		"node ":    got.GetProcesses()[0].GetName() + " ",
 		"gc":       got.GetProcesses()[0].GetFinding().GetName(),
 		"vm":       got.GetServices()[1].GetFinding().GetName(),
+		"10.0.0.7": got.GetServices()[1].GetPeers()[0].GetAddress(),
 		"maxconn":  got.GetServices()[1].GetLimits().GetConnectionsFrom(),
 	} {
 		if have != want {
@@ -228,9 +249,11 @@ func TestNamesCannotMoveTheCursor(t *testing.T) {
 	}
 }
 
-func TestMachineAndPointLimits(t *testing.T) {
+func TestMachineLimits(t *testing.T) {
 	good := func() *sample.Machine {
-		return &sample.Machine{Epoch: 7, Hostname: "web-1", IntervalMs: 1000, Labels: []*sample.Label{{Key: "az", Value: "a"}}}
+		return &sample.Machine{
+			Epoch: 7, Hostname: "web-1", IntervalMs: 1000, Labels: []*sample.Label{{Key: "az", Value: "a"}}, Addresses: []string{"10.0.0.1"},
+		}
 	}
 	if err := good().Check(); err != nil {
 		t.Errorf("a plain machine is refused: %v", err)
@@ -242,6 +265,8 @@ func TestMachineAndPointLimits(t *testing.T) {
 		"long name":     func(m *sample.Machine) { m.Hostname = strings.Repeat("x", sample.MaxName+1) },
 		"long label":    func(m *sample.Machine) { m.Labels[0].Value = strings.Repeat("x", sample.MaxName+1) },
 		"many labels":   func(m *sample.Machine) { m.Labels = repeat(m.Labels[0], sample.MaxLabels+1) },
+		"addresses":     func(m *sample.Machine) { m.Addresses = make([]string, sample.MaxAddresses+1) },
+		"long address":  func(m *sample.Machine) { m.Addresses[0] = strings.Repeat("1", sample.MaxAddress+1) },
 		"collectors":    func(m *sample.Machine) { m.Collectors = make([]string, sample.MaxCollectors+1) },
 	} {
 		m := good()
@@ -251,13 +276,20 @@ func TestMachineAndPointLimits(t *testing.T) {
 		}
 	}
 	m := good()
-	m.Hostname, m.Labels[0].Value = "we\x1bb", "a\n"
+	m.Hostname, m.Labels[0].Value, m.Addresses[0] = "we\x1bb", "a\n", "::1\r"
 	m.Clean()
-	if m.GetHostname() != "web" || m.GetLabels()[0].GetValue() != "a" {
-		t.Errorf("control characters stayed in %q, %q", m.GetHostname(), m.GetLabels()[0].GetValue())
+	if m.GetHostname() != "web" || m.GetLabels()[0].GetValue() != "a" || m.GetAddresses()[0] != "::1" {
+		t.Errorf("control characters stayed in %q, %q, %q", m.GetHostname(), m.GetLabels()[0].GetValue(), m.GetAddresses()[0])
 	}
+}
 
-	point := func() *sample.Point { return &sample.Point{Time: 1_795_000_000, Samples: 10, Cpu: proto.Float32(0.5)} }
+func TestPointLimits(t *testing.T) {
+	point := func() *sample.Point {
+		return &sample.Point{Time: 1_795_000_000, Samples: 10, Cpu: proto.Float32(0.5), Services: []*sample.ServicePoint{
+			{Port: 80, Rps: proto.Float32(100), Run: proto.Float32(1.5)},
+			{Port: 3000, Rps: proto.Float32(50), Run: proto.Float32(0.4), Top: proto.Float32(0.39)},
+		}}
+	}
 	if err := point().Check(); err != nil {
 		t.Errorf("a plain point is refused: %v", err)
 	}
@@ -267,6 +299,15 @@ func TestMachineAndPointLimits(t *testing.T) {
 		"no samples":   func(p *sample.Point) { p.Samples = 0 },
 		"hot over one": func(p *sample.Point) { p.Hottest = proto.Float32(1.5) },
 		"rps NaN":      func(p *sample.Point) { p.Rps = new(float32(math.NaN())) },
+		"all stolen":   func(p *sample.Point) { p.Steal = proto.Float32(1.5) },
+		"throttled":    func(p *sample.Point) { p.Throttled = proto.Float32(-0.1) },
+		"port 0":       func(p *sample.Point) { p.Services[0].Port = 0 },
+		"port 70000":   func(p *sample.Point) { p.Services[1].Port = 70_000 },
+		"a port twice": func(p *sample.Point) { p.Services[1].Port = 80 },
+		"four":         func(p *sample.Point) { p.Services = repeat(p.Services[0], sample.MaxPointServices+1) },
+		"service rps":  func(p *sample.Point) { p.Services[0].Rps = new(float32(math.Inf(1))) },
+		"service run":  func(p *sample.Point) { p.Services[0].Run = new(float32(math.NaN())) },
+		"two threads":  func(p *sample.Point) { p.Services[1].Top = proto.Float32(1.5) },
 	} {
 		p := point()
 		spoil(p)
