@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Cost is what a request takes of one limit: busy = Background + Request × load,
@@ -22,10 +23,17 @@ type Cost struct {
 	// above 1 dearer (caches, threads that share a core). 1: no difference that
 	// can be told from chance.
 	Bend float64
+	// Wake is what a request costs more that finds the server asleep, in unit
+	// seconds; at the limit none does. 0: none that could be told.
+	Wake float64
 
 	line      part // through all points
 	low, high part // through the quieter and the busier half, where it bends
 	split     float64
+	seen      float64 // load up to which there are points, but for a few
+	limit     float64 // at which nothing sleeps; 0: wake-ups were not looked for, or none can matter
+	ends      [2]end  // without a wake-up, and with the most it can cost
+	likely    end     // with what it likely costs
 }
 
 // part is a line as a capacity needs it.
@@ -61,7 +69,7 @@ func FitCost(load, busy []float64) (Cost, error) {
 	}
 	c := Cost{
 		Request: l.Slope, Background: l.Intercept, Of: l.Of, Points: l.N, Scatter: l.Scatter, Tau: l.Tau,
-		Bend: 1, line: partOf(l), split: l.MidX,
+		Bend: 1, line: partOf(l), split: l.MidX, seen: quantile(slices.Clone(load), 0.95),
 	}
 	c.bend(load, busy)
 	return c, nil
@@ -76,14 +84,7 @@ const (
 // bend looks whether the quieter and the busier half of the loads lie on lines
 // of unlike slope, so that each excludes the other.
 func (c *Cost) bend(load, busy []float64) {
-	var x, y [2][]float64
-	for i := range load {
-		half := 0
-		if load[i] > c.split {
-			half = 1
-		}
-		x[half], y[half] = append(x[half], load[i]), append(y[half], busy[i])
-	}
+	x, y := halves(load, busy, c.split)
 	if min(len(x[0]), len(x[1])) < bendPoints {
 		return
 	}
@@ -112,8 +113,10 @@ func (c Cost) part(load float64) part {
 // Load is at how many requests a second the limit is used to busy units, with
 // its interval: the line turns about its middle, the fitted use at the median
 // load, by the interval of the slope. Where the line bends, that of the busier
-// half is drawn on. There is no interval where that of the
-// slope holds 0 or less, and no number where the slope itself does.
+// half is drawn on; where a wake-up may cost something, the interval holds all
+// that it may cost, and always that what was never seen is dearer or cheaper by
+// something. There is no interval where that of the slope holds 0 or
+// less, and no number where the slope itself does.
 //
 // Source: CAPACITY 1.3; over 1,500 random situations the interval held the
 // truth in 96 to 100%.
@@ -125,31 +128,45 @@ func (c Cost) Load(busy float64) (Num, Interval) {
 	if !(p.slope > 0) || !finite(busy) {
 		return Num{}, Interval{}
 	}
-	v := Known((busy - p.base) / p.slope)
-	if !v.OK || !p.of.OK || !(p.of.Low > 0) {
-		return v, Interval{}
+	v, of := p.load(busy, c.Wake, c.limit)
+	if of.OK {
+		of = c.unseen(c.widen(of, busy))
 	}
-	i := Interval{Low: math.Inf(1), High: math.Inf(-1), OK: true}
-	for _, d := range []float64{p.of.Low, p.of.High} {
-		for _, e := range []float64{-p.err, p.err} {
-			x := p.pivot + (busy-p.at+e)/d
-			i.Low, i.High = min(i.Low, x), max(i.High, x)
-		}
+	return v, of
+}
+
+// What a request may cost at loads that were never seen, as a share of what the
+// line says: servers are not quite straight, and towards the limit most get
+// cheaper (docs/ACCURACY.md).
+const (
+	unseenDearer  = 1.10
+	unseenCheaper = 0.85
+)
+
+// unseen widens an interval of a load by what the part of it that was never
+// seen may cost.
+func (c Cost) unseen(of Interval) Interval {
+	if c.seen > 0 && of.Low > c.seen {
+		of.Low = c.seen + (of.Low-c.seen)/unseenDearer
 	}
-	if !finite(i.Low) || !finite(i.High) {
-		return v, Interval{}
+	if c.seen > 0 && of.High > c.seen {
+		of.High = c.seen + (of.High-c.seen)/unseenCheaper
 	}
-	return v, i
+	return of
 }
 
 // use is the fitted use at a load, in units, and how far it may be off.
 func (c Cost) use(load float64) (v, unsure float64) {
 	p := c.part(load)
+	v = p.base + p.slope*load
+	if c.Wake > 0 {
+		v = (v + c.Wake*load) / (1 + c.Wake*load/c.limit)
+	}
 	if !p.of.OK {
-		return p.base + p.slope*load, math.Inf(1)
+		return v, math.Inf(1)
 	}
 	turn := max(math.Abs(p.of.High-p.slope), math.Abs(p.slope-p.of.Low))
-	return p.base + p.slope*load, p.err + turn*math.Abs(load-p.pivot)
+	return v, p.err + turn*math.Abs(load-p.pivot)
 }
 
 // Floor is a load that a limit can take at target for certain, without any
@@ -203,7 +220,7 @@ type Estimate struct {
 func estimate(cost Cost, fitted bool, floor Result, floored bool, unit string, limit, target float64) Estimate {
 	e := Estimate{Cost: cost}
 	v, of := cost.Load(target * limit)
-	cheaper := fitted && cost.Bend < 1
+	var least Num // of requests that may get cheaper
 	switch {
 	case !fitted:
 		e.Why = "too little spread of load to learn from"
@@ -212,27 +229,30 @@ func estimate(cost Cost, fitted bool, floor Result, floored bool, unit string, l
 	case !(v.V > 0) || !(of.Low > 0):
 		e.Why = "the background alone fills the limit to its target"
 	case (of.High-of.Low)/v.V > MaxWidth:
+		if least = cost.least(target * limit); least.OK {
+			e.Why = "requests may get cheaper as the load rises: " + cost.wakeRange()
+			break
+		}
 		e.Why = fmt.Sprintf("the interval %s..%s is wider than %s of %s: too little spread of load", Amount(of.Low), Amount(of.High), Percent(MaxWidth), Amount(v.V))
+	case cost.Bend < 1:
+		// It may get cheaper still: what is drawn on is the least it can take.
+		least, e.Why = v, "requests get cheaper as the load rises"
 	}
 	if fitted {
-		e.Steps = append(e.Steps, fmt.Sprintf("use = %s + %s × requests/s, in %s: median slope of %d points",
-			Amount(cost.Background), small(cost.Request), unit, cost.Points))
-		if cost.Bend != 1 {
-			e.Steps = append(e.Steps, fmt.Sprintf("a request costs ×%s at the busier half of the loads: its line is drawn on, %s + %s × requests/s",
-				Decimal(cost.Bend, 2), Amount(cost.high.base), small(cost.high.slope)))
-		}
+		e.Steps = cost.steps(unit)
 	}
-	p := cost.part(math.Inf(1))
 	switch {
 	case e.Why == "":
 		e.Trust, e.Capacity, e.Of = Learned, v, of
-		e.Steps = append(e.Steps, fmt.Sprintf("capacity %s/s (%s..%s) = (%s × %s - %s) / %s",
-			Amount(v.V), Amount(of.Low), Amount(of.High), ratio(target), Amount(limit), Amount(p.base), small(p.slope)))
-		if cheaper {
-			// It may get cheaper still: what is drawn on is the least it can take.
-			e.Trust, e.Of, e.Why = AtLeast, Interval{}, "requests get cheaper as the load rises"
-			e.Steps = append(e.Steps, "at least: "+e.Why)
+		e.Steps = append(e.Steps, cost.capacityStep(v, of, limit, target))
+	case least.OK:
+		e.Trust = AtLeast
+		e.Steps = append(e.Steps, cost.capacityStep(v, of, limit, target), fmt.Sprintf("at least %s/s: %s", Amount(least.V), e.Why))
+		if floored && floor.V > least.V {
+			least = Known(floor.V)
+			e.Steps = append(e.Steps, floor.Formula)
 		}
+		e.Capacity = least
 	case floored:
 		e.Trust, e.Capacity = AtLeast, Known(floor.V)
 		e.Steps = append(e.Steps, "not learned: "+e.Why, floor.Formula)
@@ -240,4 +260,31 @@ func estimate(cost Cost, fitted bool, floor Result, floored bool, unit string, l
 		e.Steps = append(e.Steps, "not learned: "+e.Why)
 	}
 	return e
+}
+
+// steps say what a request costs.
+func (c Cost) steps(unit string) []string {
+	steps := []string{fmt.Sprintf("use = %s + %s × requests/s, in %s: median slope of %d points",
+		Amount(c.Background), small(c.Request), unit, c.Points)}
+	if c.Bend != 1 {
+		steps = append(steps, fmt.Sprintf("a request costs ×%s at the busier half of the loads: its line is drawn on, %s + %s × requests/s",
+			Decimal(c.Bend, 2), Amount(c.high.base), small(c.high.slope)))
+	}
+	if c.limit > 0 {
+		steps = append(steps, c.wakeRange())
+	}
+	return steps
+}
+
+func (c Cost) capacityStep(v Num, of Interval, limit, target float64) string {
+	p, more := c.part(math.Inf(1)), ""
+	if c.Wake > 0 && target < 1 {
+		more = fmt.Sprintf(" + %s × (1 - %s)", small(c.Wake), ratio(target))
+	}
+	slope := small(p.slope)
+	if more != "" {
+		slope = "(" + slope + more + ")"
+	}
+	return fmt.Sprintf("capacity %s/s (%s..%s) = (%s × %s - %s) / %s",
+		Amount(v.V), Amount(of.Low), Amount(of.High), ratio(target), Amount(limit), Amount(p.base), slope)
 }

@@ -49,7 +49,9 @@ const (
 // line, on one side, by more than 4 standard errors and 5% of the use, what is
 // older is forgotten (CAPACITY 1.4).
 type Learner struct {
-	Unit string // of the limit, for the steps; "cores" when empty
+	// Unit of the limit, for the steps; "cores" when empty. Only "cores" and
+	// "threads" have wake-ups (FitCPU).
+	Unit string
 
 	limit  float64
 	kept   []seen // in order of time
@@ -190,9 +192,18 @@ func (l *Learner) fit() {
 			load, busy = append(load, float64(k.load)), append(busy, float64(k.busy))
 		}
 	}
-	cost, err := FitCost(load, busy)
-	l.cost, l.fitted = cost, err == nil
+	var err error
+	if l.cpuTime() {
+		l.cost, err = FitCPU(load, busy, l.limit)
+	} else {
+		l.cost, err = FitCost(load, busy)
+	}
+	l.fitted = err == nil
 }
+
+// cpuTime says whether the limit is time of cores or of a thread, which sleep
+// and wake.
+func (l *Learner) cpuTime() bool { return l.Unit == "" || l.Unit == "cores" || l.Unit == "threads" }
 
 // watch looks, a block at a time, whether points have left the line that was
 // there before the block.

@@ -54,7 +54,31 @@ type PoolLimit struct {
 	Servers     int     // how many servers the sums stand on, at least 1
 	Least, Most float64 // the smallest and the largest capacity of one server
 	Target      float64 // a target of this limit alone, for a promise about time; 0: the rule's
+	// Background is what one server uses of the limit without any load, where
+	// that was learned: it comes and goes with the servers and not with the load.
+	// 0 and up, below the capacity of a typical server at target.
+	Background float64
 }
+
+// need is how many servers the limit asks for, each used to target: those whose
+// capacity at target, less the background of each, is the load: Used without
+// the background of the servers it was measured on. Not negative.
+func (p PoolLimit) need(target float64) (int, error) {
+	b := p.Background
+	if !(b >= 0 && b < p.Typical()*target) {
+		return 0, fmt.Errorf("a background of %s on a server that is to use %s: %w", figure(b), figure(p.Typical()*target), ErrInput)
+	}
+	if b == 0 {
+		return Servers(p.Used, p.Typical(), target)
+	}
+	if err := checkTarget(target); err != nil {
+		return 0, err
+	}
+	return Servers(p.load(), p.Typical()*target-b, 1)
+}
+
+// load is what is used without the background.
+func (p PoolLimit) load() float64 { return max(p.Used-float64(p.Servers)*p.Background, 0) }
 
 // target is the utilisation to run this limit at.
 func (p PoolLimit) target(rule Rule) float64 {
@@ -107,7 +131,7 @@ func (p PoolLimit) WithMissing(missing, have int, target float64) (PoolLimit, st
 	if err := errors.Join(atLeast0("missing servers", float64(missing)), atLeast0("servers", float64(have)), above0("servers", float64(p.Servers))); err != nil {
 		return PoolLimit{}, "", fmt.Errorf("missing servers: %w", err)
 	}
-	raw, err := Servers(p.Used, p.Typical(), target)
+	raw, err := p.need(target)
 	switch {
 	case err != nil:
 		return PoolLimit{}, "", err
@@ -119,6 +143,8 @@ func (p PoolLimit) WithMissing(missing, have int, target float64) (PoolLimit, st
 		return p, fmt.Sprintf("%s: %s missing: nothing would change", p.Name, whole(missing)), nil
 	}
 	// Servers of (have × typical × target) is have, by the rounding of ceil.
-	p.Used = min(p.Used+float64(missing)*p.Typical(), float64(have)*p.Typical()*target)
+	typical, all := p.Typical(), p.Servers+missing
+	p.Used = min(p.Used+float64(missing)*typical, float64(have)*typical*target+float64(all-have)*p.Background)
+	p.Servers, p.Capacity = all, float64(all)*typical
 	return p, fmt.Sprintf("%s: %s missing: counted as full, servers would go", p.Name, whole(missing)), nil
 }

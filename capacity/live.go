@@ -15,11 +15,15 @@ type Live struct {
 	Spike      bool // within Steadiness.Down
 	Steadiness Steadiness
 	Now        time.Time
+
+	Up, Down   *Pace     // how fast servers may come and go; nil: as fast as is wanted
+	Came, Went []Changed // lately, for Up and Down
 }
 
 // SizeLive is Size of a running pool, in this order: each limit, with missing
 // servers on the cautious side; the largest; tolerance and windows against what
-// runs less the spare; the spare; the bounds. Before are the Asked of earlier
+// runs less the spare; the spare; the bounds; the pace, which bounds Run
+// alone. Before are the Asked of earlier
 // sizings, as far back as the windows. Errors wrap ErrInput.
 func SizeLive(limits []PoolLimit, rule Rule, live Live) (Sizing, error) {
 	if err := errors.Join(atLeast0("servers", float64(live.Have)), atLeast0("missing servers", float64(live.Missing))); err != nil {
@@ -31,7 +35,7 @@ func SizeLive(limits []PoolLimit, rule Rule, live Live) (Sizing, error) {
 	var steps []string
 	cautious := make([]PoolLimit, len(limits))
 	for i, l := range limits {
-		c, step, err := l.WithMissing(live.Missing, live.Have, l.target(rule))
+		c, step, err := l.WithMissing(live.Missing, max(live.Have-rule.Spare, 0), l.target(rule))
 		if err != nil {
 			return Sizing{}, fmt.Errorf("size by %s: %w", l.Name, err)
 		}
@@ -45,7 +49,34 @@ func SizeLive(limits []PoolLimit, rule Rule, live Live) (Sizing, error) {
 		return Sizing{}, err
 	}
 	s.Steps = append(steps, s.Steps...)
+	if err := s.pace(live); err != nil {
+		return Sizing{}, fmt.Errorf("size: %w", err)
+	}
 	return s, nil
+}
+
+// pace keeps Run within what may come or go now.
+func (s *Sizing) pace(live Live) error {
+	up := s.Run > live.Have
+	p := live.Down
+	if up {
+		p = live.Up
+	}
+	if p == nil || s.Run == live.Have {
+		return nil
+	}
+	most, err := p.Limit(live.Have, up, live.Came, live.Went, live.Now)
+	switch {
+	case err != nil:
+		return err
+	case up && most < s.Run:
+		s.Steps = append(s.Steps, fmt.Sprintf("pace: no more than %s for now → run %s", whole(most), whole(most)))
+		s.Run, s.Paced = most, true
+	case !up && most > s.Run:
+		s.Steps = append(s.Steps, fmt.Sprintf("pace: no fewer than %s for now → run %s", whole(most), whole(most)))
+		s.Run, s.Paced = most, true
+	}
+	return nil
 }
 
 // steady turns what is asked into a raw number that does not swing.

@@ -65,6 +65,13 @@ func TestSizeLive(t *testing.T) {
 			}
 		})
 	}
+	slow := &capacity.Pace{Policies: []capacity.PacePolicy{{Servers: 2, Period: time.Minute}}}
+	paced, err := capacity.SizeLive([]capacity.PoolLimit{conns}, capacity.Rule{Target: 0.8, Spare: 1}, capacity.Live{
+		Have: 9, Steadiness: capacity.DefaultSteadiness, Now: refNow, Up: slow, Came: []capacity.Changed{{At: refNow.Add(-30 * time.Second), Servers: 1}},
+	})
+	if err != nil || paced.Need != 13 || paced.Run != 10 || !paced.Paced || paced.Short != 0 {
+		t.Errorf("two a minute, of which one has come: %+v, %v", paced, err)
+	}
 	for name, live := range map[string]capacity.Live{"more missing than there are": {Have: 1, Missing: 2}, "fewer than none": {Have: -1}} {
 		if _, err := capacity.SizeLive([]capacity.PoolLimit{conns}, rule, live); !errors.Is(err, capacity.ErrInput) {
 			t.Errorf("%s: %v", name, err)

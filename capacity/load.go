@@ -56,7 +56,7 @@ func LoadOf(readings []Reading, now time.Time) (Load, error) {
 	}
 	p95 := quantile(five, 0.95)
 	l := Load{V: p95, Step: fmt.Sprintf("load %s: p95 of the last 5 min, above the mean of the last minute", Amount(p95))}
-	if m := mean(minute); m >= p95 {
+	if m := mean(minute); m >= p95*(1-epsilon) {
 		l = Load{V: m, Step: fmt.Sprintf("load %s: mean of the last minute", Amount(m))}
 	}
 	if m := mean(last); m >= spikeTimes*l.V && m > 0 {

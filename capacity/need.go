@@ -58,6 +58,7 @@ type Sizing struct {
 	Steps   []string // per limit, the largest and the spare, the bounds
 
 	Asked int           // Raw before it was steadied: what to keep as history
+	Paced bool          // Run is what a pace allows for now, not what is wanted
 	Waits time.Duration // until the window lets Raw fall further, if nothing else happens; 0: it does not wait
 }
 
@@ -78,7 +79,7 @@ func size(limits []PoolLimit, rule Rule, live *Live) (Sizing, error) {
 	s.Each = make([]int, len(limits))
 	binds := 0
 	for i, l := range limits {
-		n, err := Servers(l.Used, l.Typical(), l.target(rule))
+		n, err := l.need(l.target(rule))
 		if err != nil {
 			return Sizing{}, fmt.Errorf("size by %s: %w", l.Name, err)
 		}
@@ -111,7 +112,7 @@ func size(limits []PoolLimit, rule Rule, live *Live) (Sizing, error) {
 		return Sizing{}, fmt.Errorf("size: %w", err)
 	}
 	sum += spareText(s.Spare)
-	if need := whole(s.Need); sum != need {
+	if need := whole(s.Need); sum != need && sum != need+" steadied" {
 		sum += " = " + need
 	}
 	s.Steps = append(s.Steps, "need = "+sum)
@@ -192,13 +193,23 @@ func spareText(n int) string {
 
 // formula is the division behind a number of servers.
 func (p PoolLimit) formula(target float64) string {
+	switch {
+	case p.Background > 0 && p.Servers == 1:
+		return fmt.Sprintf("ceil(%s / (%s × %s - %s))", figure(p.load()), figure(p.Typical()), ratio(target), figure(p.Background))
+	case p.Background > 0:
+		return fmt.Sprintf("ceil((%s - %s × %s) / (%s × %s - %s))", figure(p.Used), whole(p.Servers), figure(p.Background),
+			figure(p.Typical()), ratio(target), figure(p.Background))
+	}
 	return fmt.Sprintf("ceil(%s / (%s × %s))", figure(p.Used), figure(p.Typical()), ratio(target))
 }
 
 // step is one line of Sizing.Steps.
 func (p PoolLimit) step(n int, target float64, binds bool) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s = ceil(%s) = %s", p.Name, p.formula(target), Decimal(p.Used/(p.Typical()*target), 2), whole(n))
+	fmt.Fprintf(&b, "%s: %s = ceil(%s) = %s", p.Name, p.formula(target), Decimal(p.load()/(p.Typical()*target-p.Background), 2), whole(n))
+	if p.Background > 0 {
+		fmt.Fprintf(&b, "; %s of a server is background, learned", figure(p.Background))
+	}
 	if p.Unlike() {
 		fmt.Fprintf(&b, "; %s is the mean of %d servers of %s to %s", Amount(p.Typical()), p.Servers, Amount(p.Least), Amount(p.Most))
 	}

@@ -23,6 +23,7 @@ type Question struct {
 	Cores     Num // of one server; of unlike ones the mean
 	Least     Num // cores of the smallest and the largest of unlike servers
 	Most      Num
+	Besides   Num // cores a server uses without requests, with Cost
 	CoresUsed Num // measured, of all servers, where Cost is not known
 	Workers   int // processes or threads of a server that serve; 0: one a core
 	OwnQueue  bool
@@ -149,7 +150,7 @@ func (q Question) check() error {
 		atLeast0("users", q.Users.Or(0)), atLeast0("requests a second", q.RPS.Or(0)), atLeast0("price", q.Price.Or(0)),
 		above0("one server", q.PerServer.Or(1)), above0("cost of a request", q.Cost.Or(1)), above0("cores", q.Cores.Or(1)),
 		above0("cores of the smallest", q.Least.Or(1)), above0("cores of the largest", q.Most.Or(1)),
-		atLeast0("cores used", q.CoresUsed.Or(0)), atLeast0("workers", float64(q.Workers)), atLeast0("servers", float64(q.Have)),
+		atLeast0("cores used", q.CoresUsed.Or(0)), atLeast0("cores used besides", q.Besides.Or(0)), atLeast0("workers", float64(q.Workers)), atLeast0("servers", float64(q.Have)),
 		atLeast0("warm-up", q.WarmUp.Seconds()), atLeast0("time ahead", q.Growth.For.Seconds()),
 	}
 	if q.Spike != 0 && !(q.Spike >= 1 && finite(q.Spike)) {
@@ -275,7 +276,8 @@ func (p *Plan) limits() error {
 		if p.usable() < p.Cores.Or(math.Inf(1)) && p.Cores.OK {
 			p.Steps = append(p.Steps, fmt.Sprintf("cpu: %s use at most %s of %s cores", counted(p.Workers, "worker"), Amount(p.usable()), Amount(p.Cores.V)))
 		}
-		add("cpu", "cores", "cores of a server", busy, p.usable())
+		add("cpu", "cores", "cores of a server", busy+p.Besides.Or(0), p.usable())
+		p.Limits[len(p.Limits)-1].Background = p.Besides.Or(0)
 	case p.CoresUsed.OK && p.Cores.OK:
 		add("cpu", "cores", "measured", p.CoresUsed.V, p.usable())
 	}
@@ -298,6 +300,7 @@ func (p *Plan) unlike() {
 		if l := &p.Limits[i]; l.Name == "cpu" && l.Capacity == p.Cores.V {
 			l.Servers, l.Least, l.Most = max(p.Have, 1), p.Least.V, p.Most.V
 			l.Capacity *= float64(l.Servers)
+			l.Used += float64(l.Servers-1) * l.Background
 		}
 	}
 }

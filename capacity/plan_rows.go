@@ -24,20 +24,40 @@ type Row struct {
 func (p *Plan) nearest(n int) (PoolLimit, Num) {
 	best, name := Num{}, PoolLimit{}
 	for _, l := range p.Limits {
-		if l.Target != 0 {
+		if l.Name == "slo" {
 			continue // the promise is a target of cpu, not another limit
 		}
-		if v := Known(l.Used / (float64(n) * l.Typical())); v.OK && (!best.OK || v.V > best.V) {
+		if v := Known(l.with(n)); v.OK && (!best.OK || v.V > best.V) {
 			best, name = v, l
 		}
 	}
 	return name, best
 }
 
+// with is the utilisation with n servers: the load, and the background of each.
+func (p PoolLimit) with(n int) float64 {
+	rest := min(p.Used, float64(p.Servers)*p.Background)
+	return (p.Used-rest)/(float64(n)*p.Typical()) + rest/p.Capacity
+}
+
+// Rows compares the numbers of servers around what there is, what may be and
+// what is needed, of a pool that runs. growth is that of the load of its nearest
+// limit.
+func Rows(limits []PoolLimit, rule Rule, s Sizing, have int, growth Growth, price Num) []Row {
+	p := Plan{Question: Question{Rule: rule, Have: have, Growth: growth, Price: price}, Limits: limits, Sizing: s}
+	near, _ := p.nearest(max(have, 1))
+	p.Load = Known(near.load())
+	if !growth.none() {
+		p.Later = Known(growth.At(p.Load.V, growth.Horizon().Seconds()))
+	}
+	p.rows()
+	return p.Rows
+}
+
 // at fills in what is left with n servers.
 func (p *Plan) at(n int) {
-	_, use := p.nearest(n)
-	p.FullIn = p.fullIn(use)
+	near, use := p.nearest(n)
+	p.FullIn = p.fullIn(near.grows(use))
 	if left := n - p.Sizing.Spare; left > 0 {
 		near, _ := p.nearest(left)
 		if r, err := Headroom(Limit{Name: near.Name, Used: near.Used, Capacity: float64(left) * near.Typical()}, p.Target); err == nil {
@@ -45,8 +65,8 @@ func (p *Plan) at(n int) {
 			p.Steps = append(p.Steps, fmt.Sprintf("headroom of %s: %s", p.less(n), strings.TrimPrefix(r.Formula, "headroom ")))
 		}
 	}
-	p.Room = roomBy(p.Load, use)
-	p.RoomRPS = roomBy(p.RPS, use)
+	p.Room = roomBy(p.Load, near.grows(use))
+	p.RoomRPS = roomBy(p.RPS, near.grows(use))
 	if p.Room.OK {
 		p.Steps = append(p.Steps, fmt.Sprintf("room of %s to the limit: %s %s", counted(n, "server"), Amount(p.Room.V), p.Unit))
 	}
@@ -55,13 +75,23 @@ func (p *Plan) at(n int) {
 	}
 }
 
-// roomBy is how much more of a load there is room for when its limit is used so
-// far; a load of nothing says nothing about that.
-func roomBy(load, use Num) Num {
-	if !load.OK || !use.OK || load.V <= 0 || use.V <= 0 {
+// grows is how many times its load a limit that is used so far can take: its
+// background does not grow.
+func (p PoolLimit) grows(use Num) Num {
+	idle := p.Background / p.Typical()
+	if !use.OK || !(use.V > idle) {
 		return Num{}
 	}
-	return Known(load.V/use.V - load.V)
+	return Known((1 - idle) / (use.V - idle))
+}
+
+// roomBy is how much more of a load there is room for when it can grow so many
+// times; a load of nothing says nothing about that.
+func roomBy(load, times Num) Num {
+	if !load.OK || !times.OK || load.V <= 0 {
+		return Num{}
+	}
+	return Known(load.V*times.V - load.V)
 }
 
 func (p *Plan) less(n int) string {
@@ -84,11 +114,11 @@ func (p *Plan) fullStep(n int) string {
 	return s
 }
 
-func (p *Plan) fullIn(use Num) Num {
-	if p.Growth.none() || !use.OK || use.V <= 0 {
+func (p *Plan) fullIn(times Num) Num {
+	if p.Growth.none() || !times.OK {
 		return Num{}
 	}
-	return p.Growth.fullIn(p.Load.V, 1/use.V)
+	return p.Growth.fullIn(p.Load.V, times.V)
 }
 
 // maxRows is how many numbers of servers a plan compares.
@@ -111,14 +141,16 @@ func (p *Plan) rows() {
 
 func (p *Plan) row(n int) Row {
 	r := Row{Servers: n}
-	_, r.Now = p.nearest(n)
+	near, use := p.nearest(n)
+	r.Now = use
 	if n > 1 {
 		_, r.Lost = p.nearest(n - 1)
 	}
 	if p.Later.OK && r.Now.OK && p.Load.V > 0 {
-		r.Later = Known(r.Now.V * (p.Later.V / p.Load.V))
+		idle := near.Background / near.Typical()
+		r.Later = Known(idle + (r.Now.V-idle)*(p.Later.V/p.Load.V))
 	}
-	r.FullIn = p.fullIn(r.Now)
+	r.FullIn = p.fullIn(near.grows(use))
 	if p.Price.OK {
 		r.PerDay = Known(p.Price.V * 24 * float64(n))
 	}
@@ -183,8 +215,8 @@ func (p *Plan) workers() float64 {
 func (p *Plan) grow(do string, n int) string {
 	r := p.row(n)
 	do += fmt.Sprintf(": %s used", PercentBeside(r.Now.V, p.Target))
-	if _, now := p.nearest(max(p.Have, 1)); p.Have > 0 && r.FullIn.OK {
-		if before := p.fullIn(now); before.OK && r.FullIn.V > before.V {
+	if near, now := p.nearest(max(p.Have, 1)); p.Have > 0 && r.FullIn.OK {
+		if before := p.fullIn(near.grows(now)); before.OK && r.FullIn.V > before.V {
 			do += ", buys " + Span(r.FullIn.V-before.V)
 		}
 	}

@@ -120,17 +120,18 @@ type spot struct{ x, y float64 }
 // medians are those of each step of the window that was read, oldest first.
 func medians(room []Reading, now time.Time, window, step time.Duration) []spot {
 	n := int(window / step)
-	lists := make([][]float64, n)
+	lists, ages := make([][]float64, n), make([]float64, n)
 	for _, r := range room {
 		if age := now.Sub(r.At); age >= 0 && age < window && !math.IsNaN(r.V) {
 			i := n - 1 - int(age/step)
 			lists[i] = append(lists[i], r.V)
+			ages[i] += age.Seconds()
 		}
 	}
 	var out []spot
 	for i, l := range lists {
 		if len(l) > 0 {
-			out = append(out, spot{x: -(float64(n-1-i) + 0.5) * step.Seconds(), y: median(l)})
+			out = append(out, spot{x: 0 - ages[i]/float64(len(l)), y: median(l)})
 		}
 	}
 	return out
