@@ -69,7 +69,7 @@ func TestBehind(t *testing.T) {
 
 func TestServedLeavesOutWhatIsBehind(t *testing.T) {
 	table := tableOf([2]string{"0.0.0.0:80", "haproxy"}, [2]string{"127.0.0.1:8080", "nginx"})
-	table.begin(new(ownConns))
+	table.beginWalk(new(ownConns))
 	table.add(addrPort("10.0.0.1:80"), addrPort("10.0.0.2:5000"))
 	table.add(addrPort("127.0.0.1:8080"), addrPort("127.0.0.1:5000"))
 	if n := table.served(); n != 2 {

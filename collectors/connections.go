@@ -32,6 +32,7 @@ type connections struct {
 	source socketSource
 	found  *listeners
 	table  *portTable
+	rhythm peersRhythm
 }
 
 var _ Collector = (*connections)(nil)
@@ -60,7 +61,7 @@ func (c *connections) Collect(ctx context.Context, now time.Time) (Reading, erro
 	if dropped > 0 && err == nil {
 		err = fmt.Errorf("%d ports listen, the %d with the most connections are shown", len(ports)+dropped, len(ports))
 	}
-	return connectionsReading(ports, c.table), err
+	return c.reading(ports), err
 }
 
 // visible copies the ports that are services: not capmon's own, and at most
@@ -82,14 +83,15 @@ func visible(all []servicePort) (ports []servicePort, dropped int) {
 	return ports, dropped
 }
 
-func connectionsReading(ports []servicePort, t *portTable) Reading {
+func (c *connections) reading(ports []servicePort) Reading {
 	services := make([]sample.Service, len(ports))
-	n := t.network
+	t, n := c.table, c.table.network
 	total := &sample.Connections{Source: n.source, Drift: n.drift, TimeWait: n.timeWait, PortsUsed: n.portsUsed, PortsLimit: n.portsLimit}
 	if t.known {
 		total.Established, total.Served = new(t.established), new(t.served())
 	}
 	return func(s *sample.Sample) {
+		tell := c.rhythm.settle(ports)
 		s.Connections = total
 		s.Services = make([]*sample.Service, len(ports))
 		for i, p := range ports {
@@ -102,6 +104,9 @@ func connectionsReading(ports []servicePort, t *portTable) Reading {
 			if q := p.queue; q != nil {
 				v.Queue, v.Drops = new(q.now), q.drops
 				v.Limits = &sample.ServiceLimits{Queue: new(q.limit)}
+			}
+			if tell[i] {
+				v.Peers = peersMessage(p.peers)
 			}
 			s.Services[i] = v
 		}

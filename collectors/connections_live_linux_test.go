@@ -72,6 +72,7 @@ func (r *road) collect(after time.Duration) (*sample.Sample, error) {
 	if want := map[string]sample.ConnectionSource{
 		"ebpf":      sample.ConnectionSource_CONNECTION_SOURCE_EBPF,
 		"sock_diag": sample.ConnectionSource_CONNECTION_SOURCE_SOCK_DIAG,
+		"portable":  sample.ConnectionSource_CONNECTION_SOURCE_PORTABLE,
 	}[r.name]; s.GetConnections().GetSource() != want && err == nil {
 		err = fmt.Errorf("counted by %v", s.GetConnections().GetSource())
 	}
@@ -517,4 +518,5 @@ var childTests = map[string]func(*testing.T){
 	"many by walking": func(*testing.T) { childManyCounter(true) },
 	"many by peer":    childManyPeer,
 	"behind":          childBehind,
+	"peers":           childPeers,
 }

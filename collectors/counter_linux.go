@@ -115,6 +115,7 @@ func (c *connCounter) check(now time.Time, t *portTable, dump dumper) error {
 	}
 	if err == nil {
 		c.narrow()
+		t.endPeers()
 	}
 	took := threadTime() - began
 	switch {
@@ -147,6 +148,7 @@ func (c *connCounter) look(t *portTable, dump dumper) error {
 	if first {
 		clear(c.before[:])
 	}
+	t.beginPeers()
 	err := dump(func(s *diagSocket) {
 		looks[0].sockets++
 		if first {
@@ -155,8 +157,11 @@ func (c *connCounter) look(t *portTable, dump dumper) error {
 		if at := t.index[s.sport]; at != 0 {
 			l := &looks[at]
 			l.sockets++
-			if !t.ports[at-1].takes(s.local().Addr()) {
+			local := s.local()
+			if !t.ports[at-1].takes(local.Addr()) {
 				l.clients++
+			} else if remote := s.remote(); !t.isOwn(local, remote) {
+				t.sawPeer(int(at)-1, local.Addr(), remote.Addr())
 			}
 		}
 	})

@@ -17,6 +17,10 @@ type Config struct {
 	// RPSOff stops that.
 	RPS []RPSSource
 
+	// Users is where the number of people active here is read; the zero value
+	// reads none.
+	Users UsersSource
+
 	// Latency measures response times in the kernel.
 	Latency bool
 
@@ -55,7 +59,7 @@ func List(c Config) []Collector {
 	own := new(ownConns)
 	found := newListeners()
 	idle := new(idleCores)
-	return []Collector{
+	list := []Collector{
 		newCPU(c, idle),
 		newMemory(c),
 		newConnections(c, own, found),
@@ -64,6 +68,10 @@ func List(c Config) []Collector {
 		newThreads(c, found, idle),
 		newSelf(c),
 	}
+	if c.Users.String() != "" {
+		list = append(list, newUsers(c.Users, own))
+	}
+	return list
 }
 
 // ownPID is the process whose sockets don't count.

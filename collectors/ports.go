@@ -40,6 +40,7 @@ type servicePort struct {
 	accepts *float32     // connections accepted a second; nil = unknown
 	queue   *listenQueue // nil = unknown
 	behind  uint16       // the port of the service here that all clients are; 0 = an edge
+	peers   []peer       // who held most when last listed, never changed again; nil = not known
 }
 
 // listenQueue is the queue of connections that wait to be accepted at a port.
@@ -66,6 +67,7 @@ type portTable struct {
 	sockets []listenSocket // sorted
 	ports   []servicePort  // sorted by port, own ones included
 	index   [1 << 16]uint16
+	heavy   []*heavyPeers // of the walk that is on, by place in ports; nil = no connection yet
 
 	established uint32
 	known       bool // established is known
@@ -136,6 +138,9 @@ func (t *portTable) listen(sockets []listenSocket, owners []owner) {
 		t.index[p.port] = uint16(i + 1)
 		if j, ok := slices.BinarySearchFunc(old, p.port, func(o servicePort, port uint16) int { return cmp.Compare(o.port, port) }); ok {
 			p.clients, p.counted, p.accepts, p.behind = old[j].clients, old[j].counted, old[j].accepts, old[j].behind
+			if p.key == old[j].key || p.owner.name == old[j].owner.name {
+				p.peers = old[j].peers // of the same server, though it began anew
+			}
 		}
 	}
 }
@@ -163,6 +168,12 @@ func (t *portTable) begin(own *ownConns) {
 		t.ports[i].clients, t.ports[i].counted = 0, true
 	}
 	t.established, t.known = 0, true
+}
+
+// beginWalk starts a count by a walk over all sockets.
+func (t *portTable) beginWalk(own *ownConns) {
+	t.begin(own)
+	t.beginPeers()
 }
 
 // forget makes every count unknown.
@@ -203,6 +214,7 @@ func (t *portTable) add(local, remote netip.AddrPort) {
 			return
 		}
 		p.clients++
+		t.sawPeer(int(t.index[p.port])-1, local.Addr(), remote.Addr())
 	}
 	t.established++
 }

@@ -75,7 +75,7 @@ func TestCountingByPort(t *testing.T) {
 	}
 	own := new(ownConns)
 	own.open = []connEnds{{addrPort("127.0.0.1:33333"), addrPort("127.0.0.1:80")}}
-	table.begin(own)
+	table.beginWalk(own)
 	for _, c := range [][2]string{
 		{"10.0.0.1:80", "10.0.0.9:5000"},
 		{"[2001:db8::1]:80", "[2001:db8::2]:5000"},
@@ -109,7 +109,7 @@ func TestCountingByPort(t *testing.T) {
 
 func TestPortsComeAndGo(t *testing.T) {
 	table := tableOf([2]string{"0.0.0.0:80", "nginx"}, [2]string{"0.0.0.0:81", "old"})
-	table.begin(new(ownConns))
+	table.beginWalk(new(ownConns))
 	table.add(addrPort("1.1.1.1:80"), addrPort("2.2.2.2:2"))
 	before := table.ports[0].key
 	table.listen([]listenSocket{{addrPort("0.0.0.0:80"), 1}, {addrPort("0.0.0.0:82"), 9}}, []owner{{name: "nginx"}, {}})
@@ -119,7 +119,7 @@ func TestPortsComeAndGo(t *testing.T) {
 	if table.ports[0].key != before {
 		t.Error("the key of a port that stays has changed")
 	}
-	table.begin(new(ownConns))
+	table.beginWalk(new(ownConns))
 	table.add(addrPort("1.1.1.1:81"), addrPort("2.2.2.2:2"))
 	if table.established != 1 || table.served() != 0 {
 		t.Errorf("a port that is gone still counts: %d, %d", table.established, table.served())

@@ -26,52 +26,34 @@ const (
 	statsdMost = 1e9
 )
 
-// statsdCounter listens for StatsD counters on a UDP port:
-//
-//	api.requests:1|c|@0.1|#status:200
-type statsdCounter struct {
-	source RPSSource
+// statsdPort listens on a UDP port and gives every packet to packet, with mu held.
+type statsdPort struct {
+	address string
+	packet  func(b []byte)
 
 	conn   net.PacketConn
 	reader sync.WaitGroup
 
 	mu      sync.Mutex
-	names   map[string]*tally
-	garbage int  // packets in which nothing was understood
-	full    bool // more names came than are told apart
 	flooded bool // packets were dropped since the last look
 }
 
-func newStatsdCounter(s RPSSource) *statsdCounter {
-	return &statsdCounter{source: s, names: make(map[string]*tally)}
-}
-
-// count implements counter. The first call opens the port.
-func (s *statsdCounter) count(ctx context.Context) (readout, error) {
-	if s.conn == nil {
-		var lc net.ListenConfig
-		conn, err := lc.ListenPacket(ctx, "udp", s.source.Address)
-		if err != nil {
-			return readout{}, err
-		}
-		s.conn = conn
-		s.reader.Go(s.read)
+// open begins to listen, once.
+func (s *statsdPort) open(ctx context.Context) error {
+	if s.conn != nil {
+		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	name, err := s.choose()
+	var lc net.ListenConfig
+	conn, err := lc.ListenPacket(ctx, "udp", s.address)
 	if err != nil {
-		return readout{}, err
+		return err
 	}
-	t := *s.names[name]
-	if s.flooded {
-		s.flooded = false
-		t.note = fmt.Sprintf("more than %d packets a second: the rest is not read; let the client sample", statsdPackets)
-	}
-	return readout{tally: t}, nil
+	s.conn = conn
+	s.reader.Go(s.listen)
+	return nil
 }
 
-func (s *statsdCounter) close() {
+func (s *statsdPort) close() {
 	if s.conn != nil {
 		_ = s.conn.Close()
 		s.reader.Wait()
@@ -79,8 +61,8 @@ func (s *statsdCounter) close() {
 	}
 }
 
-// read takes packets until the port is closed.
-func (s *statsdCounter) read() {
+// listen takes packets until the port is closed.
+func (s *statsdPort) listen() {
 	buf := make([]byte, 64<<10)
 	var second time.Time
 	packets := 0
@@ -101,14 +83,52 @@ func (s *statsdCounter) read() {
 			time.Sleep(time.Until(second.Add(time.Second)) / 8)
 			continue
 		}
+		s.mu.Lock()
 		s.packet(buf[:n])
+		s.mu.Unlock()
 	}
 }
 
-// packet counts what is in one packet, a counter a line.
-func (s *statsdCounter) packet(b []byte) {
+// statsdCounter counts what comes to such a port:
+//
+//	api.requests:1|c|@0.1|#status:200
+type statsdCounter struct {
+	source RPSSource
+	statsdPort
+
+	// With mu held.
+	names   map[string]*tally
+	garbage int  // packets in which nothing was understood
+	full    bool // more names came than are told apart
+}
+
+func newStatsdCounter(s RPSSource) *statsdCounter {
+	c := &statsdCounter{source: s, names: make(map[string]*tally)}
+	c.statsdPort = statsdPort{address: s.Address, packet: c.packet}
+	return c
+}
+
+// count implements counter. The first call opens the port.
+func (s *statsdCounter) count(ctx context.Context) (readout, error) {
+	if err := s.open(ctx); err != nil {
+		return readout{}, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	name, err := s.choose()
+	if err != nil {
+		return readout{}, err
+	}
+	t := *s.names[name]
+	if s.flooded {
+		s.flooded = false
+		t.note = fmt.Sprintf("more than %d packets a second: the rest is not read; let the client sample", statsdPackets)
+	}
+	return readout{tally: t}, nil
+}
+
+// packet counts what is in one packet, a counter a line. mu is held.
+func (s *statsdCounter) packet(b []byte) {
 	known := false
 	for line := range bytes.SplitSeq(b, newline) {
 		name, n, status, ok := parseStatsd(bytes.TrimSuffix(line, []byte{'\r'}))

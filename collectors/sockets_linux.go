@@ -201,12 +201,14 @@ func (d *diagSource) established(ctx context.Context, now time.Time, t *portTabl
 		}
 	}
 	err := d.twice(func() error {
-		t.begin(d.own)
+		t.beginWalk(d.own)
 		d.guests.begin(now, t)
 		return d.diag.dump(1<<stateEstablished, ctx.Err, add)
 	})
 	if err != nil {
 		t.forget()
+	} else {
+		t.endPeers()
 	}
 	return threadTime() - began, err
 }

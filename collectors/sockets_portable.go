@@ -64,7 +64,7 @@ func (s *tableSource) take(ctx context.Context, all []net.ConnectionStat, t *por
 	if t.ports == nil || !slices.Equal(sockets, t.sockets) {
 		t.listen(sockets, s.owners(ctx, sockets))
 	}
-	t.begin(s.own)
+	t.beginWalk(s.own)
 	for _, c := range all {
 		local, ok := addressOf(c.Laddr, c.Family)
 		remote, ok2 := addressOf(c.Raddr, c.Family)
@@ -72,6 +72,7 @@ func (s *tableSource) take(ctx context.Context, all []net.ConnectionStat, t *por
 			t.add(local, remote)
 		}
 	}
+	t.endPeers()
 }
 
 // owners names the process of each socket; 0 is one that may not be seen.

@@ -65,6 +65,7 @@ type procSource interface {
 	// note says in words what this road does not see; "" = it sees everything.
 	note() string
 	close()
+	workSource
 }
 
 // threads reads what processes and threads do and says which are full.
@@ -72,6 +73,7 @@ type threads struct {
 	source procSource
 	found  *listeners
 	rule   *rule
+	work   *serviceWork
 	table  procTable
 	last   threadsReading
 }
@@ -79,7 +81,7 @@ type threads struct {
 var _ Collector = (*threads)(nil)
 
 func newThreads(c Config, found *listeners, idle *idleCores) *threads {
-	return &threads{source: newProcSource(c, idle), found: found, rule: newRule()}
+	return &threads{source: newProcSource(c, idle), found: found, rule: newRule(), work: newServiceWork()}
 }
 
 // Name implements Collector.
@@ -99,11 +101,14 @@ func (c *threads) Collect(ctx context.Context, now time.Time) (Reading, error) {
 		c.last = c.judged(ctx)
 	} else if err != nil {
 		c.last = threadsReading{}
+		c.work.forget()
 	}
+	r := c.last
+	r.work = c.work.read(ctx, c.source, now, fresh)
 	if note := c.source.note(); note != "" {
 		err = errors.Join(err, errors.New(note))
 	}
-	return c.last.apply, err
+	return r.apply, err
 }
 
 // judged is what one interval says.
@@ -113,9 +118,13 @@ func (c *threads) judged(ctx context.Context) threadsReading {
 	}
 	found, pending := c.rule.judge(c.table.heavy)
 	r := threadsReading{pending: pending}
-	if len(found) > 0 {
-		r.services = judgeServices(c.families(), c.source.members(ctx), found)
+	families := c.families()
+	var all []kin
+	if len(families) > 0 {
+		all = c.source.members(ctx)
 	}
+	c.work.assign(families, all)
+	r.services = judgeServices(families, all, found)
 	named := make(map[int]string)
 	for _, p := range chosen(c.table.procs, found) {
 		name, n := c.source.describe(p)
@@ -196,6 +205,7 @@ type threadsReading struct {
 	threads   []shownThread
 	services  map[uint16]*sample.Finding
 	pending   bool
+	work      []portWork // of this interval
 }
 
 type shownProcess struct {
@@ -222,6 +232,11 @@ func (r threadsReading) apply(s *sample.Sample) {
 	for _, v := range s.GetServices() {
 		if f := r.services[uint16(v.GetPort())]; f != nil {
 			v.Finding = f
+		}
+		for i := range r.work {
+			if uint32(r.work[i].port) == v.GetPort() {
+				r.work[i].apply(v)
+			}
 		}
 	}
 	s.FindingsPending = r.pending

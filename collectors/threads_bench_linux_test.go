@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"errors"
+	"os/exec"
 	"runtime"
 	"syscall"
 	"testing"
@@ -16,11 +17,14 @@ func BenchmarkThreads(b *testing.B) {
 		name    string
 		refused bool
 		threads int
+		servers int // services of four processes, and this process as one more
 	}{
-		{"iterator", false, 0},
-		{"proc", true, 0},
-		{"iterator-5000-threads", false, 5000},
-		{"proc-5000-threads", true, 5000},
+		{"iterator", false, 0, 0},
+		{"proc", true, 0, 0},
+		{"iterator-services", false, 0, 3},
+		{"proc-services", true, 0, 3},
+		{"iterator-5000-threads", false, 5000, 0},
+		{"proc-5000-threads", true, 5000, 0},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			if c.refused {
@@ -32,9 +36,12 @@ func BenchmarkThreads(b *testing.B) {
 			idle := new(idleCores)
 			cpu := newCPU(Config{}.withDefaults(), idle)
 			defer cpu.Close()
-			col := newThreads(Config{}.withDefaults(), newListeners(), idle)
+			found := newListeners()
+			found.publish(idleServers(b, c.servers))
+			col := newThreads(Config{}.withDefaults(), found, idle)
 			defer col.Close()
 			now := time.Now()
+			col.work.clock = func() time.Time { return now }
 			second := func() {
 				now = now.Add(time.Second)
 				_, _ = cpu.Collect(b.Context(), now)
@@ -56,6 +63,34 @@ func BenchmarkThreads(b *testing.B) {
 			b.ReportMetric(float64((threadTime()-before).Microseconds())/float64(b.N), "cpu-µs/s")
 		})
 	}
+}
+
+// idleServers are n services of four processes that do nothing, and this process
+// as a busy one; none for 0.
+func idleServers(b *testing.B, n int) (list []servicePort) {
+	b.Helper()
+	if n == 0 {
+		return nil
+	}
+	for i := range n {
+		p := servicePort{port: uint16(1000 + i)}
+		for range 4 {
+			cmd := exec.Command("sleep", "600")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+			if err := cmd.Start(); err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() {
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+			})
+			p.roots = append(p.roots, cmd.Process.Pid)
+		}
+		p.owner.root = p.roots[0]
+		list = append(list, p)
+	}
+	self := syscall.Getpid()
+	return append(list, servicePort{port: 2000, owner: owner{root: self}, roots: []int{self}})
 }
 
 // sleepers makes n threads that wait in the kernel until the benchmark ends.

@@ -41,7 +41,7 @@ type clockSource struct {
 	swept   time.Time // when all of them were last read; zero = never
 	noted   bool      // hidden is known
 	hidden  string    // why other processes are not seen
-	buf     [1024]byte
+	smallFile
 }
 
 // clockProc is one process and what was last read of it.

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -191,18 +189,6 @@ func (s *clockSource) comm(folder string) string {
 		return ""
 	}
 	return string(bytes.TrimSuffix(b, newline))
-}
-
-// small reads a file of procfs of at most a kilobyte by the bare system calls.
-// The answer is good until the next one.
-func (s *clockSource) small(file string) ([]byte, error) {
-	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer unix.Close(fd)
-	n, err := unix.Read(fd, s.buf[:])
-	return s.buf[:max(0, n)], err
 }
 
 // parseSchedstat reads "run wait slices", nanoseconds.

@@ -19,7 +19,9 @@ type taskSource struct {
 	rooms *rooms
 	names *procNames
 	clock func() time.Time
+	cpu   func(pid int) (nanoseconds uint64, err error)
 	pace  threadPace
+	smallFile
 
 	last, now []kernel.Task
 	lastAt    time.Time
@@ -44,7 +46,7 @@ type taskProc struct {
 }
 
 func newTaskSource(tasks taskReader, c Config, idle *idleCores) *taskSource {
-	return &taskSource{tasks: tasks, rooms: newRooms(c, idle), names: newProcNames(c.Proc), clock: time.Now, procs: make(map[int32]*taskProc)}
+	return &taskSource{tasks: tasks, rooms: newRooms(c, idle), names: newProcNames(c.Proc), clock: time.Now, cpu: processClock, procs: make(map[int32]*taskProc)}
 }
 
 func (s *taskSource) close() {
@@ -156,14 +158,6 @@ func (s *taskSource) ended(o *kernel.Task) {
 	if p := s.procs[o.PID]; p != nil {
 		p.gone += o.Run
 	}
-}
-
-// since is the growth of a counter; one that went back did not grow.
-func since(last, now uint64) uint64 {
-	if now < last {
-		return 0
-	}
-	return now - last
 }
 
 // addUp makes the processes' numbers. The kernel keeps the run time of threads

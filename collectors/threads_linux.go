@@ -96,6 +96,10 @@ func (noProcs) describe(*procUse) (string, int) { return "", 0 }
 func (n noProcs) note() string                  { return n.why }
 func (noProcs) close()                          {}
 
+func (noProcs) clocks(context.Context, time.Time, []int, map[int]uint64)            {}
+func (noProcs) threadClocks(context.Context, []int, func(pid, tid int, run uint64)) {}
+func (noProcs) threadClock(int, int) (uint64, bool)                                 { return 0, false }
+
 func (s *linuxProcs) note() string {
 	if s.procSource == nil {
 		return ""

@@ -71,7 +71,7 @@ var liveCases = []liveCase{
 	},
 	{
 		name: "Node: HTTP server under load", needs: []string{"node"}, want: sample.Verdict_VERDICT_SINGLE_THREAD, service: true,
-		start: func(l *live) { l.load(l.port(l.run("node", testProgram("server.js"))), "/", 4) },
+		start: func(l *live) { l.load(l.port(l.run("node", testProgram("server.js"))), "/", 4, 0) },
 	},
 	{
 		name: "Node: cluster of two, both full", needs: []string{"node"}, full: true,

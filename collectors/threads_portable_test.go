@@ -11,7 +11,7 @@ import (
 // TestPortableProcesses: the road of other systems sees what this process uses,
 // and says what it does not see.
 func TestPortableProcesses(t *testing.T) {
-	c := &threads{source: new(portableProcs), found: newListeners(), rule: newRule()}
+	c := &threads{source: new(portableProcs), found: newListeners(), rule: newRule(), work: newServiceWork()}
 	defer c.Close()
 	now := time.Now()
 	first, err := c.Collect(t.Context(), now)

@@ -86,11 +86,13 @@ func (l *live) ask(port int, path string) {
 	r.Body.Close()
 }
 
-// load keeps n requests under way until the case ends.
-func (l *live) load(port int, path string, n int) {
+// load keeps n requests under way until the case ends, each with a pause before
+// the next. Who pauses comes back by a new connection, so that those who serve
+// get the same share of them.
+func (l *live) load(port int, path string, n int, pause time.Duration) {
 	done := make(chan struct{})
 	var all sync.WaitGroup
-	tr := &http.Transport{MaxIdleConnsPerHost: n}
+	tr := &http.Transport{MaxIdleConnsPerHost: n, DisableKeepAlives: pause > 0}
 	for range n {
 		all.Go(func() {
 			c := http.Client{Transport: tr, Timeout: 5 * time.Second}
@@ -104,6 +106,7 @@ func (l *live) load(port int, path string, n int) {
 					_, _ = io.Copy(io.Discard, r.Body)
 					r.Body.Close()
 				}
+				time.Sleep(pause)
 			}
 		})
 	}

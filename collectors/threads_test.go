@@ -36,10 +36,14 @@ func (s *playedProcs) describe(p *procUse) (name string, n int) {
 func (s *playedProcs) note() string { return "" }
 func (s *playedProcs) close()       {}
 
+func (s *playedProcs) clocks(context.Context, time.Time, []int, map[int]uint64)            {}
+func (s *playedProcs) threadClocks(context.Context, []int, func(pid, tid int, run uint64)) {}
+func (s *playedProcs) threadClock(int, int) (uint64, bool)                                 { return 0, false }
+
 func newPlayed(source procSource, ports []servicePort) *threads {
 	found := newListeners()
 	found.publish(ports)
-	return &threads{source: source, found: found, rule: newRule()}
+	return &threads{source: source, found: found, rule: newRule(), work: newServiceWork()}
 }
 
 func read(t *testing.T, c Collector, s *sample.Sample) {
