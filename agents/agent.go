@@ -119,6 +119,11 @@ func newMachine(c Config) (*sample.Machine, error) {
 	}
 	if !c.Simulated {
 		m.Kernel = kernel()
+		var err error
+		if m.Addresses, err = ownAddresses(); err != nil {
+			// Only who balances for whom stays unknown.
+			c.Log.Warn("the addresses of this machine are not known", "err", err)
+		}
 	}
 	if m.Hostname == "" {
 		name, err := os.Hostname()

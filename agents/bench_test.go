@@ -56,7 +56,7 @@ func BenchmarkResume(b *testing.B) {
 func BenchmarkDayOfPoints(b *testing.B) {
 	var r pointRing
 	for i := range dayOfPoints {
-		r.put(point{tens: uint32(179_000_000 + i), samples: 10, known: 1<<pointValues - 1, values: [pointValues]float32{0.5, 4, 0.9, 1234, 567, 0.3}})
+		r.put(fullPoint(uint32(179_000_000 + i)))
 	}
 	c := &cursor{memory: newMemory(DefaultInterval)}
 	c.memory.points = r

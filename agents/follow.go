@@ -120,7 +120,7 @@ func (f *follower) failed(name string, err error) {
 	sink := f.viewer.options.Sink
 	if !f.asking {
 		f.asking = true
-		sink.Join(f.target.Name, f.target.Addr)
+		sink.Join(f.target.Name, f.target.Addr, f.target.Pool)
 	}
 	sink.Link(f.target.Name, reason)
 }
@@ -128,7 +128,7 @@ func (f *follower) failed(name string, err error) {
 // one is the target of one address.
 func (f *follower) one(ip netip.Addr) Target {
 	_, port, _ := net.SplitHostPort(f.target.Addr)
-	return Target{Name: hostName(ip.String(), port), Addr: net.JoinHostPort(ip.String(), port)}
+	return Target{Name: hostName(ip.String(), port), Addr: net.JoinHostPort(ip.String(), port), Pool: f.target.Pool}
 }
 
 func sorted(m map[netip.Addr]int) []netip.Addr {

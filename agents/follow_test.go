@@ -147,3 +147,48 @@ func TestAHostOfTwoEntriesIsFollowedOnce(t *testing.T) {
 		}
 	})
 }
+
+// The hosts of a name are in the pool that the name is listed for; one that two
+// pools come to stays in the first, which is said.
+func TestThePoolTravelsWithTheHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logbook
+		z := newZone(map[string][]string{"web": {"10.0.0.1"}, "db": {}})
+		sink := newLedger()
+		v := NewViewer(ViewerOptions{Sink: sink, Resolver: z, Log: log.log()})
+		for range maxDials {
+			v.dials <- struct{}{}
+		}
+		var l Lists
+		for _, list := range [][2]string{{"web", "dns:///web"}, {"db", "dns:///db"}, {"", "10.0.0.9"}} {
+			if err := l.Add(list[0], []string{list[1]}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		background(t, func(ctx context.Context) error { return v.Run(ctx, l.Targets()) })
+		time.Sleep(time.Second)
+		pools := func() map[string]string {
+			synctest.Wait()
+			sink.mu.Lock()
+			defer sink.mu.Unlock()
+			out := make(map[string]string)
+			for name, a := range sink.hosts {
+				out[name] = a.pool
+			}
+			return out
+		}
+		if diff := cmp.Diff(map[string]string{"10.0.0.1": "web", "dns:///db": "db", "10.0.0.9": ""}, pools()); diff != "" {
+			t.Errorf("at first (-want +got):\n%s", diff)
+		}
+		z.set("web", "10.0.0.1", "10.0.0.2")
+		z.set("db", "10.0.0.2", "10.0.0.3", "10.0.0.1")
+		time.Sleep(time.Minute)
+		got := pools()
+		if d := cmp.Diff(map[string]string{"10.0.0.1": "web", "10.0.0.2": got["10.0.0.2"], "10.0.0.3": "db", "10.0.0.9": ""}, got); d != "" || got["10.0.0.2"] == "" {
+			t.Errorf("later (-want +got):\n%s", d)
+		}
+		if n := strings.Count(log.String(), "listed for two pools"); n != 2 {
+			t.Errorf("%d words about two hosts in two pools:\n%s", n, log.String())
+		}
+	})
+}

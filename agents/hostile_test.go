@@ -158,6 +158,12 @@ func TestPeersThatAreNoAgents(t *testing.T) {
 		"bad point": {func(t *testing.T) string {
 			return grpcServer(t, two(&rpc.Update{Points: []*sample.Point{{Time: 5}}, ThroughPoint: 10}))
 		}, Plain(), true, "no multiple of ten"},
+		"many services": {func(t *testing.T) string {
+			return grpcServer(t, two(&rpc.Update{Points: []*sample.Point{{Time: 10, Samples: 1, Services: make([]*sample.ServicePoint, 50)}}, ThroughPoint: 10}))
+		}, Plain(), true, "a point with 50 services"},
+		"large point": {func(t *testing.T) string {
+			return grpcServer(t, two(&rpc.Update{Points: []*sample.Point{{Time: 10, Samples: 1, Services: make([]*sample.ServicePoint, 100)}}, ThroughPoint: 10}))
+		}, Plain(), true, "a point of 20"},
 		"gigantic list": {func(t *testing.T) string {
 			return grpcServer(t, two(&rpc.Update{Points: make([]*sample.Point, 400_000)}))
 		}, Plain(), true, "more than 1024 samples or points"},
@@ -225,7 +231,7 @@ func TestPlaintextIsTakenFromLoopbackOnly(t *testing.T) {
 			t.Errorf("%s: link %+v", name, l)
 		}
 		sink := newLedger()
-		sink.Join("web-1", "")
+		sink.Join("web-1", "", "")
 		h := NewViewer(ViewerOptions{Sink: sink}).newHost("web-1")
 		if _, err := h.take(newStream(&h.intake, time.Now()), &rpc.Update{Machine: said()}, a.admit); err == nil || len(sink.hosts["web-1"].machines) > 0 {
 			t.Errorf("%s: its update is taken", name)
@@ -282,6 +288,10 @@ func FuzzUpdate(f *testing.F) {
 	}
 	add(&rpc.Update{Machine: said(), Samples: encoded(f, 1, 2), ThroughSeq: 2})
 	add(&rpc.Update{Samples: encoded(f, 3), Points: []*sample.Point{{Time: 10, Samples: 1}}, ThroughSeq: 3, ThroughPoint: 10})
+	add(&rpc.Update{ThroughPoint: 20, Points: []*sample.Point{{
+		Time: 20, Samples: 10, Steal: proto.Float32(0.1), Throttled: proto.Float32(1),
+		Services: []*sample.ServicePoint{{Port: 80, Rps: proto.Float32(9), Run: proto.Float32(1)}, {Port: 443, Rps: proto.Float32(1), Top: proto.Float32(1)}},
+	}}})
 	f.Add(protowire.AppendTag(nil, 2, protowire.BytesType), []byte{0xff})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
 		var in intake

@@ -19,7 +19,7 @@ import (
 const (
 	maxSamples     = 1024 // in one update; 15 minutes of seconds are 900
 	maxPoints      = 1024 // in one update
-	maxPointBytes  = 64
+	maxPointBytes  = 128  // an agent's have up to 49, and 21 more for each service
 	maxMachine     = 64 << 10
 	burstUpdates   = 4096
 	updatesASecond = 64
@@ -72,6 +72,7 @@ func guard(b []byte) error {
 		if size < 0 {
 			return &violation{"a message that is no update"}
 		}
+		value := b[n : n+size]
 		b = b[n+size:]
 		fields++
 		switch number {
@@ -87,10 +88,41 @@ func guard(b []byte) error {
 			if size > maxPointBytes {
 				return &violation{fmt.Sprintf("a point of %d bytes", size)}
 			}
+			if kind == protowire.BytesType {
+				if err := guardPoint(value); err != nil {
+					return err
+				}
+			}
 		}
 		if samples > maxSamples || points > maxPoints || fields > maxSamples+maxPoints+64 {
 			return &violation{fmt.Sprintf("an update with more than %d samples or points", maxSamples)}
 		}
+	}
+	return nil
+}
+
+// guardPoint refuses an encoded point, with its length before it, that has more
+// services than an agent sends: an empty one is two bytes on the wire.
+func guardPoint(b []byte) error {
+	const fieldServices = 11
+	b, _ = protowire.ConsumeBytes(b)
+	services := 0
+	for len(b) > 0 {
+		number, kind, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return &violation{"a point that is none"}
+		}
+		size := protowire.ConsumeFieldValue(number, kind, b[n:])
+		if size < 0 {
+			return &violation{"a point that is none"}
+		}
+		b = b[n+size:]
+		if number == fieldServices {
+			services++
+		}
+	}
+	if services > sample.MaxPointServices {
+		return &violation{fmt.Sprintf("a point with %d services, at most %d", services, sample.MaxPointServices)}
 	}
 	return nil
 }

@@ -22,8 +22,9 @@ const (
 	// whose samples are so large that 15 minutes of them would not fit: those
 	// with more than 4.6 kB a second, some ten times a machine of 64 cores.
 	MaxSampleBytes = 4 << 20
-	// MaxPointBytes bounds the points.
-	MaxPointBytes = int(KeepPoints/PointTime) * pointSize
+	// MaxPointBytes bounds the points. Where no service knows its requests they
+	// take less than half of it.
+	MaxPointBytes = int(KeepPoints/PointTime) * (pointSize + pointServicesSize)
 )
 
 // MemoryBound is how many bytes an agent's memory can take at most; a machine
@@ -97,17 +98,17 @@ func (m *memory) count(s *sample.Sample) {
 	case m.tally.samples == 0 || at == m.tally.time:
 	case at > m.tally.time:
 		m.points.put(m.tally.point())
-		m.tally = tally{}
+		m.tally.reset()
 	case m.tally.time-at <= 2*int64(PointTime/time.Second):
 		return
 	default:
 		m.points.forget(at)
-		m.tally = tally{}
+		m.tally.reset()
 	}
 	if m.tally.samples == 0 && m.points.newest() >= at {
 		return
 	}
-	m.tally = m.tally.add(at, s)
+	m.tally.add(at, s)
 }
 
 // join adds a subscriber unless there are most of them already.

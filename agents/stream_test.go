@@ -290,7 +290,7 @@ func TestAScreenThatStops(t *testing.T) {
 func TestDroppedIsTold(t *testing.T) {
 	var in intake
 	sink := newLedger()
-	sink.Join("a", "")
+	sink.Join("a", "", "")
 	h := NewViewer(ViewerOptions{Sink: sink}).newHost("a")
 	s := newStream(&in, time.Now())
 	for _, u := range []*rpc.Update{{Machine: said(), Dropped: 3}, {Dropped: 4}, {}} {

@@ -21,6 +21,7 @@ type Target struct {
 	Name string // as in LIST, without the default port
 	Addr string // host:port
 	DNS  bool   // every address of the host, followed as they change
+	Pool string // that it is listed for; empty: none in particular
 }
 
 const (
@@ -30,12 +31,30 @@ const (
 	dnsScheme   = "dns:///"
 )
 
-// ParseList reads the entries of LIST: host, host:port, an IPv6 address bare or
-// in brackets, dns:///name[:port], or @file with one of those a line, # before
-// a comment. An entry may hold several with commas between. Every error names
-// the entry and, for a file, its line.
-func ParseList(list []string) ([]Target, error) {
-	p := parser{seen: make(map[string]string)}
+// Lists reads lists of hosts, each for a pool or for none. The zero value has
+// none.
+type Lists struct {
+	targets []Target
+	seen    map[string]entry // by address
+}
+
+// entry is where an address was first named.
+type entry struct {
+	named string // as it was written
+	at    int    // in targets
+}
+
+// Add reads a list for a pool, "" for none in particular. Its entries are: host,
+// host:port, an IPv6 address bare or in brackets, dns:///name[:port], or @file
+// with one of those a line, # before a comment. An entry may hold several with
+// commas between. A host is named once for a pool and in one pool; one that is
+// listed for none besides keeps its place there. Every error names the entry
+// and, for a file, its line.
+func (l *Lists) Add(pool string, list []string) error {
+	if l.seen == nil {
+		l.seen = make(map[string]entry)
+	}
+	p := parser{lists: l, pool: pool}
 	for _, arg := range list {
 		for entry := range strings.SplitSeq(arg, ",") {
 			entry = strings.TrimSpace(entry)
@@ -46,43 +65,63 @@ func ParseList(list []string) ([]Target, error) {
 				err = p.add(entry, "")
 			}
 			if err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	if len(p.targets) == 0 {
-		return nil, errors.New("no host is named: give host1,host2 or @file")
+	if p.read == 0 {
+		return errors.New("no host is named: give host1,host2 or @file")
 	}
-	return p.targets, nil
+	return nil
 }
 
+// Targets are the hosts of all lists, in the order in which they were named.
+func (l *Lists) Targets() []Target { return l.targets }
+
+// parser reads one list.
 type parser struct {
-	targets []Target
-	seen    map[string]string // where an address was named
+	lists *Lists
+	pool  string
+	read  int // entries
 }
 
 // add takes one entry; where is its file and line, empty for the flag.
-func (p *parser) add(entry, where string) error {
-	named := strconv.Quote(entry)
+func (p *parser) add(text, where string) error {
+	named := strconv.Quote(text)
 	if where != "" {
 		named += " (" + where + ")"
 	}
-	t, err := parseTarget(entry)
+	t, err := parseTarget(text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", named, err)
 	}
+	p.read++
+	t.Pool = p.pool
 	key := strings.ToLower(t.Addr)
 	if t.DNS {
 		key = dnsScheme + key
 	}
-	if first, ok := p.seen[key]; ok {
-		return fmt.Errorf("%s is named twice, first as %s: name it once", named, first)
+	if first, ok := p.lists.seen[key]; ok {
+		return p.again(named, first)
 	}
-	if len(p.targets) == maxTargets {
+	if len(p.lists.targets) == maxTargets {
 		return fmt.Errorf("%s: more than %d hosts", named, maxTargets)
 	}
-	p.seen[key] = named
-	p.targets = append(p.targets, t)
+	p.lists.seen[key] = entry{named, len(p.lists.targets)}
+	p.lists.targets = append(p.lists.targets, t)
+	return nil
+}
+
+// again is for a host that was named before.
+func (p *parser) again(named string, first entry) error {
+	switch t := &p.lists.targets[first.at]; {
+	case t.Pool == p.pool:
+		return fmt.Errorf("%s is named twice, first as %s: name it once", named, first.named)
+	case t.Pool != "" && p.pool != "":
+		return fmt.Errorf("%s is in the pools %s and %s, there as %s: name it in one", named, p.pool, t.Pool, first.named)
+	case t.Pool == "":
+		t.Pool = p.pool
+	}
 	return nil
 }
 
@@ -109,7 +148,7 @@ func (p *parser) file(path string) error {
 func (p *parser) lines(name string, r io.Reader) error {
 	limited := &io.LimitedReader{R: r, N: maxListFile + 1}
 	in := bufio.NewScanner(limited)
-	before := len(p.targets)
+	before := p.read
 	for n := 1; in.Scan(); n++ {
 		line, _, _ := strings.Cut(in.Text(), "#")
 		line = strings.TrimSpace(strings.TrimPrefix(line, "\ufeff"))
@@ -130,7 +169,7 @@ func (p *parser) lines(name string, r io.Reader) error {
 	if limited.N == 0 {
 		return fmt.Errorf("%q: longer than %d bytes", "@"+name, maxListFile)
 	}
-	if len(p.targets) == before {
+	if p.read == before {
 		return fmt.Errorf("%q: no host in it", "@"+name)
 	}
 	return nil

@@ -10,7 +10,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestParseList(t *testing.T) {
+// listed is a list for no pool in particular.
+func listed(list []string) ([]Target, error) {
+	var l Lists
+	err := l.Add("", list)
+	return l.Targets(), err
+}
+
+func TestLists(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "hosts.txt")
 	if err := os.WriteFile(file, []byte("# ours\nweb-1\n\n  web-2:8000 # the second\r\n[fd00::2]\ndns:///pool\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -43,7 +50,7 @@ func TestParseList(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseList(tt.list)
+			got, err := listed(tt.list)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -54,7 +61,7 @@ func TestParseList(t *testing.T) {
 	}
 }
 
-func TestParseListRefuses(t *testing.T) {
+func TestListsRefuse(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -119,7 +126,7 @@ func TestParseListRefuses(t *testing.T) {
 		"too many":           {[]string{write("many", many.String())}, []string{"more than 20000 hosts", "many:20001"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := ParseList(tt.list)
+			got, err := listed(tt.list)
 			if err == nil {
 				t.Fatalf("taken as %v", got)
 			}
@@ -135,19 +142,24 @@ func TestParseListRefuses(t *testing.T) {
 	}
 }
 
-func FuzzParseList(f *testing.F) {
+func FuzzLists(f *testing.F) {
 	for _, s := range []string{"a,b:1", "[::1]:7077,fe80::1%e", "dns:///x:9", "ssh://a", "-x", "数据库"} {
 		f.Add(s, s)
 	}
 	f.Fuzz(func(t *testing.T, entry, lines string) {
-		p := parser{seen: make(map[string]string)}
+		var l Lists
+		if l.Add("web", []string{"first"}) != nil {
+			t.Fatal("a plain host was refused")
+		}
+		p := parser{lists: &l, pool: "db"}
 		_ = p.lines("list", strings.NewReader(lines))
 		one, err := parseTarget(entry)
 		if err == nil {
-			p.targets = append(p.targets, one)
+			l.targets = append(l.targets, one)
 		}
-		for _, got := range p.targets {
+		for _, got := range l.Targets() {
 			again, err := parseTarget(got.Name)
+			again.Pool = got.Pool
 			if err != nil || again != got {
 				t.Errorf("%+v, by its name, is %+v (%v)", got, again, err)
 			}
@@ -156,4 +168,54 @@ func FuzzParseList(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A host is in one pool, and what names it for none besides changes nothing.
+func TestListsOfPools(t *testing.T) {
+	type list struct{ pool, hosts string }
+	file := filepath.Join(t.TempDir(), "hosts.txt")
+	if err := os.WriteFile(file, []byte("web-3\n\nweb-1:7077\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		lists []list
+		want  string // name=pool of each host
+		err   []string
+	}{
+		"two pools":              {[]list{{"web", "a,b"}, {"db", "c,dns:///d"}}, "a=web b=web c=db dns:///d=db", nil},
+		"beside a plain list":    {[]list{{"", "a,b,c"}, {"db", "c"}}, "a= b= c=db", nil},
+		"before a plain list":    {[]list{{"db", "c"}, {"", "a,c"}}, "c=db a=", nil},
+		"a pool in two lists":    {[]list{{"web", "a"}, {"web", "b"}}, "a=web b=web", nil},
+		"a name and a host":      {[]list{{"web", "a"}, {"db", "dns:///a"}}, "a=web dns:///a=db", nil},
+		"in two pools":           {[]list{{"web", "a:7077"}, {"db", "b,a"}}, "", []string{`"a"`, "pools db and web", `"a:7077"`, "name it in one"}},
+		"in two, by file":        {[]list{{"web", "web-1"}, {"db", "@" + file}}, "", []string{`"web-1:7077" (`, "hosts.txt:3", "pools db and web"}},
+		"in two, beside a plain": {[]list{{"", "a"}, {"web", "a"}, {"db", "a"}}, "", []string{"pools db and web"}},
+		"twice in a pool":        {[]list{{"web", "a"}, {"web", "A"}}, "", []string{`"A" is named twice`}},
+		"a pool of nobody":       {[]list{{"web", ""}}, "", []string{"an empty entry"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var l Lists
+			var err error
+			for _, one := range tt.lists {
+				if err = l.Add(one.pool, []string{one.hosts}); err != nil {
+					break
+				}
+			}
+			if tt.err != nil {
+				for _, w := range tt.err {
+					if err == nil || !strings.Contains(err.Error(), w) {
+						t.Errorf("%v, want %q", err, w)
+					}
+				}
+				return
+			}
+			var got []string
+			for _, target := range l.Targets() {
+				got = append(got, target.Name+"="+target.Pool)
+			}
+			if diff := cmp.Diff(tt.want, strings.Join(got, " ")); err != nil || diff != "" {
+				t.Errorf("%v (-want +got):\n%s", err, diff)
+			}
+		})
+	}
 }

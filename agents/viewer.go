@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"capmon/agents/rpc"
 	"capmon/sample"
 )
@@ -19,7 +21,9 @@ import (
 // host. What is passed belongs to the Sink. Nothing comes for a host before
 // Join or after Leave.
 type Sink interface {
-	Join(host, addr string) // addr is empty for this process
+	// Join names the pool that the host is listed for, "" for none; addr is empty
+	// for this process.
+	Join(host, addr, pool string)
 	Leave(host string)
 	// Machine comes at the beginning of each stream; another epoch is another
 	// run of the agent.
@@ -65,6 +69,7 @@ type Viewer struct {
 // member is a host that is followed, by one or more entries of LIST.
 type member struct {
 	host   *host
+	pool   string // of the first entry
 	uses   int
 	cancel context.CancelFunc
 	ended  chan struct{}
@@ -122,13 +127,16 @@ func (v *Viewer) join(ctx context.Context, t Target, certHost string) {
 	defer v.mu.Unlock()
 	if m := v.hosts[t.Name]; m != nil {
 		m.uses++
+		if m.pool != t.Pool {
+			v.log.Warn("a host is listed for two pools: it stays in the first", "host", t.Name, "pool", m.pool, "other", t.Pool)
+		}
 		return
 	}
 	h := v.newHost(t.Name)
 	ctx, cancel := context.WithCancel(ctx)
-	m := &member{host: h, uses: 1, cancel: cancel, ended: make(chan struct{})}
+	m := &member{host: h, pool: t.Pool, uses: 1, cancel: cancel, ended: make(chan struct{})}
 	v.hosts[t.Name] = m
-	v.options.Sink.Join(t.Name, t.Addr)
+	v.options.Sink.Join(t.Name, t.Addr, t.Pool)
 	go func() {
 		defer close(m.ended)
 		h.follow(ctx, t, certHost)
@@ -170,7 +178,7 @@ func (v *Viewer) Local(ctx context.Context, name string, a *Agent) error {
 		return fmt.Errorf("host %q is followed already", name)
 	}
 	v.hosts[name] = &member{host: h, uses: 1, cancel: cancel}
-	v.options.Sink.Join(name, "")
+	v.options.Sink.Join(name, "", "")
 	v.mu.Unlock()
 	defer func() {
 		v.mu.Lock()
@@ -213,20 +221,7 @@ func cloneUpdate(u *rpc.Update) *rpc.Update {
 	if n := len(u.GetPoints()); n > 0 {
 		c.Points = make([]*sample.Point, n)
 		for i, p := range u.GetPoints() {
-			c.Points[i] = clonePoint(p)
-		}
-	}
-	return c
-}
-
-func clonePoint(p *sample.Point) *sample.Point {
-	c := &sample.Point{Time: p.GetTime(), Samples: p.GetSamples()}
-	from := []*float32{p.Cpu, p.Available, p.Hottest, p.Rps, p.Served, p.Memory}
-	room := make([]float32, len(from))
-	for i, to := range []**float32{&c.Cpu, &c.Available, &c.Hottest, &c.Rps, &c.Served, &c.Memory} {
-		if from[i] != nil {
-			room[i] = *from[i]
-			*to = &room[i]
+			c.Points[i] = proto.CloneOf(p)
 		}
 	}
 	return c

@@ -150,7 +150,7 @@ func serve(t testing.TB, a *Agent, sec Security, log *slog.Logger) (addr string,
 
 func target(t testing.TB, addr string) Target {
 	t.Helper()
-	list, err := ParseList([]string{addr})
+	list, err := listed([]string{addr})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +167,7 @@ type ledger struct {
 
 type account struct {
 	addr     string
+	pool     string
 	machines []*sample.Machine
 	seqs     map[uint64][]uint64 // by epoch, in the order of arrival
 	samples  []*sample.Sample
@@ -194,9 +195,9 @@ func (l *ledger) note(host string, f func(*account)) {
 	}
 }
 
-func (l *ledger) Join(host, addr string) {
+func (l *ledger) Join(host, addr, pool string) {
 	l.mu.Lock()
-	l.hosts[host] = &account{addr: addr, seqs: map[uint64][]uint64{}, points: map[uint64][]*sample.Point{}}
+	l.hosts[host] = &account{addr: addr, pool: pool, seqs: map[uint64][]uint64{}, points: map[uint64][]*sample.Point{}}
 	l.order = append(l.order, "+"+host)
 	l.mu.Unlock()
 	l.note(host, func(*account) {})

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/testing/protocmp"
 
+	"capmon/capacity"
 	"capmon/demo"
 	"capmon/fleet"
 	"capmon/sample"
@@ -87,7 +88,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 		if err1 != nil || err2 != nil {
 			t.Fatal(err1, err2)
 		}
-		if d := cmp.Diff(one, two, protocmp.Transform(), cmpopts.EquateNaNs()); d != "" {
+		if d := cmp.Diff(one, two, protocmp.Transform(), cmpopts.EquateNaNs(), cmpopts.EquateComparable(capacity.Cost{})); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
@@ -115,7 +116,7 @@ func TestSamplesAreReal(t *testing.T) {
 				t.Fatalf("host %d: %v", host, err)
 			}
 			if n := len(b) - size(got.GetProcesses()...) - extras(got); n > 400 || len(b) > 700 {
-				t.Fatalf("host %d: %d bytes, %d without processes, findings, limits and latency", host, len(b), n)
+				t.Fatalf("host %d: %d bytes, %d without processes, findings, limits, latency and work", host, len(b), n)
 			}
 			served := uint32(0)
 			for i, v := range got.GetServices() {
@@ -162,6 +163,7 @@ func extras(s *sample.Sample) int {
 		if v.GetLimits() != nil {
 			n += size(v.GetLimits())
 		}
+		n += proto.Size(&sample.Service{RunUs: v.RunUs, TopUs: v.TopUs, OneThread: v.OneThread})
 	}
 	return n
 }

@@ -13,6 +13,11 @@ const (
 	nodePerUser  = 0.15
 )
 
+const (
+	hotCore   = 0.992 // busy of the core that the one thread is on
+	stealMean = 0.074 // of the cores' time, where a neighbour steals
+)
+
 // block is a sample with all that hangs on it, in one piece of memory.
 type block struct {
 	sample   sample.Sample
@@ -40,6 +45,8 @@ type block struct {
 	established, served, cpuUs       uint32
 	svcConns                         [3]uint32
 	rps                              [2]float32
+	run, top                         [3]uint32
+	one                              [3]bool
 	responses                        [2]uint64
 }
 
@@ -101,8 +108,8 @@ func (p *profile) fillCPU(b *block, busy []byte, users float64, noise uint64, t 
 	if p.thread {
 		// The kernel moves a thread now and then.
 		i := int(mix(p.key^uint64(t/45)) % uint64(len(busy)))
-		sum += 248 - int(busy[i])
-		busy[i] = 248
+		sum += hotCore*sample.Full - int(busy[i])
+		busy[i] = hotCore * sample.Full
 	}
 	cores := len(busy)
 	b.available, b.used = float32(cores), float32(sum)/sample.Full
@@ -111,7 +118,7 @@ func (p *profile) fillCPU(b *block, busy []byte, users float64, noise uint64, t 
 	b.system = total - b.user - b.irq
 	b.iowait = 20 + uint32(noise>>16%60)
 	if p.steal {
-		b.steal = 620 + uint32(noise>>24%240)
+		b.steal = stealMean*10_000 - 120 + uint32(noise>>24%240)
 	}
 	for i := range b.load {
 		b.load[i] = b.used * (1 + float32(i)/50)
@@ -144,26 +151,61 @@ func (f *Fleet) Past(host int, until time.Time, n int) []*sample.Sample {
 }
 
 // Points are the n ten-second points of a host that end before a moment,
-// oldest first.
+// oldest first: the mean of three of their seconds, without those in which it
+// was silent.
 func (f *Fleet) Points(host int, until time.Time, n int) []*sample.Point {
-	p := &f.hosts[host]
 	list := make([]*sample.Point, 0, max(n, 0))
 	last := until.Unix()/10*10 - 10
 	for i := n - 1; i >= 0; i-- {
 		t := last - int64(i)*10
-		users := p.usersAt(float64(t + 5))
-		cpu := p.cpuAt(users)
-		if p.thread {
-			cpu *= 0.6
+		var some []*sample.Sample
+		for _, into := range []int64{2, 5, 8} {
+			if s := f.Sample(host, time.Unix(t+into, 0)); s != nil {
+				some = append(some, s)
+			}
 		}
-		rps := float32((nginxPerUser + nodePerUser) * users)
-		share, served, available, memory := float32(cpu), float32(users), float32(f.config.Cores), float32(0.4)
-		hottest := min(share*1.2, 1)
-		list = append(list, &sample.Point{
-			Time: t, Samples: 10, Cpu: &share, Available: &available, Hottest: &hottest, Rps: &rps, Served: &served, Memory: &memory,
-		})
+		if len(some) > 0 {
+			list = append(list, pointOf(t, some))
+		}
 	}
 	return list
+}
+
+// pointOf is the mean of samples that know everything.
+func pointOf(at int64, some []*sample.Sample) *sample.Point {
+	p := &sample.Point{
+		Time: at, Samples: 10, Cpu: new(float32), Available: some[0].Cpu.Available, Hottest: new(float32), Rps: new(float32),
+		Served: new(float32), Memory: new(float32), Steal: new(float32),
+	}
+	n := float32(len(some))
+	for _, s := range some {
+		rps, _ := sample.Requests(s.GetServices())
+		*p.Rps += float32(rps) / n
+		*p.Cpu += s.Cpu.GetUsed() / s.Cpu.GetAvailable() / n
+		*p.Served += float32(s.Connections.GetServed()) / n
+		*p.Memory += float32(s.Memory.GetUsed()) / float32(s.Memory.GetTotal()) / n
+		*p.Steal += float32(s.Cpu.GetSteal()) / 10_000 / n
+		for _, b := range s.Cpu.GetBusy() {
+			if v, ok := sample.DecodeBusy(b); ok {
+				*p.Hottest = max(*p.Hottest, float32(v))
+			}
+		}
+		k := 0
+		for _, v := range s.GetServices() {
+			if v.Rps == nil {
+				continue
+			}
+			if k == len(p.Services) {
+				p.Services = append(p.Services, &sample.ServicePoint{Port: v.Port, Rps: new(float32), Run: new(float32), Top: new(float32)})
+			}
+			to := p.Services[k]
+			*to.Rps += v.GetRps() / n
+			*to.Run += float32(v.GetRunUs()) / 1e6 / n
+			*to.Top += float32(v.GetTopUs()) / 1e6 / n
+			k++
+		}
+	}
+	return p
 }
 
 // Source is one host as an agent reads it.

@@ -9,6 +9,8 @@ const (
 	ws
 )
 
+var servicePorts = [3]uint32{80, 3000, 8080}
+
 // fillServices makes three services: two that count their requests and a
 // websocket server that does not, and has nearly all the connections.
 func (p *profile) fillServices(b *block, users uint32, t int64) {
@@ -40,9 +42,9 @@ func (p *profile) fillServices(b *block, users uint32, t int64) {
 		name, note string
 		source     sample.RpsSource
 	}{
-		{80, "nginx", "", sample.RpsSource_RPS_SOURCE_NGINX},
-		{3000, "node", "", sample.RpsSource_RPS_SOURCE_PROMETHEUS},
-		{8080, "ws", "connections but no requests: it speaks websocket", 0},
+		{servicePorts[nginx], "nginx", "", sample.RpsSource_RPS_SOURCE_NGINX},
+		{servicePorts[node], "node", "", sample.RpsSource_RPS_SOURCE_PROMETHEUS},
+		{servicePorts[ws], "ws", "connections but no requests: it speaks websocket", 0},
 	} {
 		s := &b.services[i]
 		s.Port, s.Name, s.RpsNote, s.RpsSource = named.port, named.name, named.note, named.source
@@ -70,14 +72,13 @@ func (p *profile) pid(service int) uint32 { return uint32(1600+p.key%1000) + uin
 // the finding that goes with it.
 func (p *profile) fillProcesses(b *block, noise uint64) {
 	used := uint32(b.used * 1000)
-	run := [4]uint32{used * 15 / 100, used * 22 / 100, used * 48 / 100, used * 6 / 100}
+	run := p.runs(used, 0)
 	threads := [4]uint32{1, 11, 11, 4}
 	if p.thread {
 		hot := 985 + uint32(noise>>4%8)
 		wait := uint32(noise >> 8 % 7)
 		b.sample.Threads = p.threads(hot, wait, noise)
-		rest := used - min(used, 1040)
-		run = [4]uint32{rest * 30 / 100, rest * 40 / 100, hot + 40, rest * 10 / 100}
+		run = p.runs(used, hot)
 		b.processes[ws].Wait = wait
 		if idle := uint32(b.available*1000) - used; idle >= 750 {
 			f := &b.finding
@@ -86,6 +87,7 @@ func (p *profile) fillProcesses(b *block, noise uint64) {
 			b.processes[ws].Finding, b.services[ws].Finding = f, f
 		}
 	}
+	p.fillWork(b, run)
 	order := [4]int{ws, node, nginx, 3}
 	for i, name := range [4]string{"nginx", "node", "ws", "redis-server"} {
 		v := &b.processes[i]
@@ -95,6 +97,50 @@ func (p *profile) fillProcesses(b *block, noise uint64) {
 		b.procs[at] = &b.processes[i]
 	}
 	b.sample.Processes = b.procs[:]
+}
+
+// runs shares cores among the processes, all in 1/1000 of a core; hot is that of
+// the one thread where that does the work.
+func (p *profile) runs(used, hot uint32) [4]uint32 {
+	if p.thread {
+		rest := used - min(used, 1040)
+		return [4]uint32{rest * 30 / 100, rest * 40 / 100, hot + 40, rest * 10 / 100}
+	}
+	return [4]uint32{used * 15 / 100, used * 22 / 100, used * 48 / 100, used * 6 / 100}
+}
+
+// workers are the processes of nginx and of node, each with one thread that
+// works: as many as suit the cores.
+func workers(service, cores int) int {
+	if service == nginx {
+		return max(2, (cores+3)/4)
+	}
+	return max(2, (cores+1)/2)
+}
+
+// topOf is the share of a service's run time that its busiest thread has.
+func topOf(service, cores int) float64 {
+	const uneven = 1.06
+	return uneven / float64(workers(service, cores))
+}
+
+// fillWork says what the processes of each service ran. That of ws is one
+// thread's where one does the work, and spread over its threads elsewhere.
+func (p *profile) fillWork(b *block, run [4]uint32) {
+	for i := range b.services {
+		b.run[i], b.one[i] = run[i]*1000, true
+		switch {
+		case i != ws:
+			b.top[i] = uint32(float64(b.run[i]) * topOf(i, int(b.available)))
+		case p.thread:
+			b.top[i] = b.run[i] - 40*1000 // less its helpers
+		default:
+			b.top[i], b.one[i] = b.run[i]/6, false
+		}
+		b.top[i] = min(b.top[i], sample.MaxTop)
+		s := &b.services[i]
+		s.RunUs, s.TopUs, s.OneThread = &b.run[i], &b.top[i], &b.one[i]
+	}
 }
 
 // threads are those of a host on which one thread does the work.

@@ -185,8 +185,8 @@ func TestThreadsOfAPool(t *testing.T) {
 		s := f.Snapshot(fleet.Ask{}, t0)
 		p := s.Pools[0]
 		steps := strings.Join(p.Steps, "\n")
-		if p.Need.V != c.need || p.Bound != c.bounds || !strings.Contains(steps, c.step) || c.step == "" && strings.Contains(steps, "thread") {
-			t.Errorf("%s: need %v by %s, want %v by %s:\n%s", c.name, p.Need.V, p.Bound, c.need, c.bounds, steps)
+		if p.NeedNow.V != c.need || p.Bound != c.bounds || !strings.Contains(steps, c.step) || c.step == "" && strings.Contains(steps, "thread") {
+			t.Errorf("%s: need %v by %s, want %v by %s:\n%s", c.name, p.NeedNow.V, p.Bound, c.need, c.bounds, steps)
 		}
 		if c.batch == 9 && (p.RoomUsers.V != 0 || !strings.Contains(p.Verdict.Why[0], "thread-bound: a, b, c and 6 more")) {
 			t.Errorf("%s: room %v, %s", c.name, p.RoomUsers, p.Verdict.Why[0])

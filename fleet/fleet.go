@@ -23,7 +23,8 @@ import (
 
 // Config is what a fleet is made with.
 type Config struct {
-	Policy Policy // zero fields are not set; a Target not set is DefaultTarget
+	Policy Policy       // of every pool that has none of its own; zero fields are not set
+	Pools  []PoolPolicy // in the order they are shown
 }
 
 // DefaultTarget is the utilisation to run at when the policy names none.
@@ -32,12 +33,22 @@ const DefaultTarget = 0.80
 // Fleet is every host over time. It is safe for concurrent use.
 type Fleet struct {
 	policy Policy
+	named  []PoolPolicy
 
 	mu     sync.Mutex
 	hosts  []*host // in the order of Join
 	byName map[string]*host
+	byPool map[string]*group
 	left   []departed // newest last
 	chart  cache
+	edge   edge
+}
+
+// edge is the pool that people reach first, as it was last found.
+type edge struct {
+	at        time.Time
+	of        []string // among these
+	name, how string
 }
 
 // departed is an entry that has left the list.
@@ -53,7 +64,7 @@ const (
 
 // New returns a fleet without hosts.
 func New(c Config) *Fleet {
-	return &Fleet{policy: c.Policy, byName: make(map[string]*host)}
+	return &Fleet{policy: c.Policy, named: slices.Clone(c.Pools), byName: make(map[string]*host), byPool: make(map[string]*group)}
 }
 
 // Join adds a host at the end of the list; a host that is there already only
@@ -70,6 +81,13 @@ func (f *Fleet) Join(name, addr string, now time.Time) {
 	f.hosts = append(f.hosts, h)
 	f.byName[name] = h
 	f.left = slices.DeleteFunc(f.left, func(d departed) bool { return d.name == name })
+}
+
+// Assign puts a host that has joined into a pool, as the list that names it
+// does; one that is not assigned goes by its label "pool", else into the pool
+// of all others.
+func (f *Fleet) Assign(name, pool string) {
+	f.with(name, func(h *host) { h.assigned = pool })
 }
 
 // Leave removes a host, as when a name no longer resolves to it. Its history
@@ -93,7 +111,7 @@ func (f *Fleet) Leave(name string, now time.Time) {
 // Machine is what a host says about itself at the beginning of a stream. Its
 // epoch is the host's present run from now on. m is kept, and must not be
 // changed any more.
-func (f *Fleet) Machine(name string, m *sample.Machine, _ time.Time) {
+func (f *Fleet) Machine(name string, m *sample.Machine, now time.Time) {
 	f.with(name, func(h *host) {
 		if m == nil {
 			return
@@ -101,7 +119,7 @@ func (f *Fleet) Machine(name string, m *sample.Machine, _ time.Time) {
 		h.machine = m
 		if every := time.Duration(m.GetIntervalMs()) * time.Millisecond; every != h.interval {
 			h.interval = every
-			f.chart.touch(math.MinInt64)
+			f.touch(h, math.MinInt64, now)
 		}
 		h.run(m.GetEpoch(), true)
 	})
@@ -113,7 +131,7 @@ func (f *Fleet) Machine(name string, m *sample.Machine, _ time.Time) {
 func (f *Fleet) Samples(name string, epoch uint64, samples []*sample.Sample, now time.Time) {
 	f.with(name, func(h *host) {
 		if from, changed := h.samples(epoch, samples, now); changed {
-			f.chart.touch(from)
+			f.touch(h, from, now)
 		}
 	})
 }
@@ -123,7 +141,7 @@ func (f *Fleet) Samples(name string, epoch uint64, samples []*sample.Sample, now
 func (f *Fleet) Points(name string, epoch uint64, points []*sample.Point, now time.Time) {
 	f.with(name, func(h *host) {
 		if from, changed := h.addPoints(points, now); changed {
-			f.chart.touch(from)
+			f.touch(h, from, now)
 		}
 	})
 }
@@ -176,12 +194,4 @@ func (f *Fleet) with(name string, do func(*host)) {
 	if h := f.byName[name]; h != nil {
 		do(h)
 	}
-}
-
-// target is the utilisation in force.
-func (p Policy) target() float64 {
-	if p.Target > 0 && p.Target <= 1 {
-		return p.Target
-	}
-	return DefaultTarget
 }

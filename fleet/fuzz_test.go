@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"encoding/binary"
 	"math"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -69,6 +70,7 @@ func hostileSample(seq uint64, ms int64, v float32, busy []byte) *sample.Sample 
 	one.Finding, one.Behind, one.Accepts, one.Queue = s.Processes[0].GetFinding(), uint32(ms), &v, new(uint32(seq))
 	one.Status = []uint64{seq >> 2, uint64(ms), seq >> 1}
 	one.Limits = &sample.ServiceLimits{Queue: new(uint32(ms)), FilesUsed: new(uint32(seq)), Files: new(uint64(ms)), Connections: &seq}
+	one.Peers = []*sample.Peer{{Address: string(busy), Connections: uint32(ms)}, nil, {Address: "::ffff:10.0.0.1", Connections: uint32(seq)}}[:seq%4]
 	if ms%5 == 0 {
 		s.Cpu.Used = new(v / 3)
 	}
@@ -99,6 +101,11 @@ func check(t *testing.T, s fleet.Snapshot) {
 			t.Fatalf("a full machine with %+v", h.Findings)
 		}
 		for _, v := range h.Services {
+			for _, p := range v.Peers {
+				if a, err := netip.ParseAddr(p.Addr); err != nil || a.Is4In6() || p.Connections < 0 {
+					t.Fatalf("peer %+v", p)
+				}
+			}
 			if v.Errors.V < 0 || v.Errors.V > 1 || v.Status[0].V < 0 {
 				t.Fatalf("service %+v", v)
 			}

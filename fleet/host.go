@@ -24,6 +24,7 @@ const (
 type host struct {
 	name, addr string
 	joined     time.Time
+	assigned   string // pool; empty: none
 	machine    *sample.Machine
 	interval   time.Duration // as the machine says; 0 before
 
@@ -37,11 +38,17 @@ type host struct {
 	newest  *sample.Sample // of the present run; nil before its first
 	seen    time.Time      // when a newest sample last arrived; zero: never
 	recent  []*sample.Sample
+	peers   peerMemory
 	delays  []time.Duration // receive time - label of live samples, newest last
 
 	rows   rows
 	points points
 	fading gathering
+
+	words      wording
+	taught     *taught
+	learned    []Learned // of the newest point, for learnedFor; nil: to be told anew
+	learnedFor Policy
 
 	parts   []CoreParts
 	partsAt time.Time
@@ -78,7 +85,8 @@ func (h *host) run(epoch uint64, announced bool) (number uint32, present bool) {
 		h.runs = slices.Delete(h.runs, 0, 1)
 	}
 	h.runs = append(h.runs, r)
-	h.newest, h.recent, h.delays, h.parts = nil, nil, nil, nil
+	h.newest, h.recent, h.delays, h.parts, h.peers = nil, nil, nil, nil, nil
+	h.taught.restart()
 	return r.number, true
 }
 
@@ -118,6 +126,7 @@ func (h *host) remember(s *sample.Sample) {
 	if s.GetSeq() > h.newest.GetSeq() {
 		h.newest = s
 	}
+	h.peers.remember(s, h.newest)
 	i, found := slices.BinarySearchFunc(h.recent, s.GetSeq(), func(v *sample.Sample, seq uint64) int { return cmp.Compare(v.GetSeq(), seq) })
 	if found || (i == 0 && len(h.recent) == maxRecent) {
 		return

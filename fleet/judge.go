@@ -20,19 +20,62 @@ func (v *viewed) judge(p Policy) {
 	}
 	near := v.Limits[0]
 	v.Bound = near.Name
-	v.Headroom = value(capacity.Headroom(near, p.target()))
+	target, _ := p.targetOf(near.Name, v.queue())
+	var left capacity.Num
+	left, v.Headroom = near.Left(target)
 	switch {
 	case near.Name == "conns":
-		v.RoomUsers = whole(value(capacity.Room(near)))
+		v.RoomUsers = whole(left)
 	case near.Name == "queue" || near.Ratio() >= noRoom: // nobody more is served
 		v.RoomUsers, v.RoomRPS = capacity.Known(0), capacity.Known(0)
 		return
-	case v.Connections.OK && v.Connections.V > 0:
-		v.RoomUsers = whole(value(capacity.RoomOf(v.Connections.V, near.Ratio())))
+	}
+	times, by := v.grows()
+	if !times.OK {
+		return
 	}
 	if v.RPS.OK && v.RPS.V > 0 {
-		v.RoomRPS = value(capacity.RoomOf(v.RPS.V, near.Ratio()))
+		v.RoomRPS, v.rpsBy = capacity.Known(v.RPS.V*times.V-v.RPS.V), by
 	}
+	if near.Name != "conns" && v.Connections.OK && v.Connections.V > 0 {
+		v.RoomUsers = whole(capacity.Known(v.Connections.V*times.V - v.Connections.V))
+	}
+}
+
+// grows is how many times its load a host can take until the first limit is
+// full: where what a request takes of a limit was learned, by that; else as if
+// everything that is used were the load's, which is the least it can be. by is
+// what was learned of the limit that fills first, nil where nothing was.
+func (v *viewed) grows() (times capacity.Num, by *Learned) {
+	for _, l := range v.Limits {
+		if !(l.Ratio() > 0) {
+			continue
+		}
+		n, from := 1/l.Ratio(), v.taught(l.Name)
+		if from != nil {
+			n = from.Full.Capacity.V / from.Load.V
+		}
+		if !times.OK || n < times.V {
+			times, by = capacity.Known(n), from
+		}
+	}
+	return times, by
+}
+
+// taught is what was learned of a limit by its name, well enough to go by; of
+// threads that of the service whose thread is nearest to full.
+func (v *viewed) taught(limit string) *Learned {
+	if limit == "thread" && len(v.Findings) > 0 {
+		return nil // it is full, and what it takes is known from that
+	}
+	for i := range v.Learned { // the one that fills first is first
+		l := &v.Learned[i]
+		ours := limit == "cpu" && l.Port == 0 || limit == "thread"
+		if l.Limit == limit && ours && l.Full.Trust == capacity.Learned && l.Load.OK && l.Load.V > 0 {
+			return l
+		}
+	}
+	return nil
 }
 
 // flag adds the words that stand for what is wrong with a host. One whose
@@ -57,6 +100,40 @@ func (p Policy) perServer() float64 {
 	return 0
 }
 
+// wording keeps the words of a host's limits that stay the same from second to
+// second.
+type wording struct {
+	bound            sample.Bound
+	cores, perServer float64
+	requests         float64
+	available, conns string
+	rps              string
+}
+
+// availableFrom is the function of that name.
+func (w *wording) availableFrom(b sample.Bound, cores float64) string {
+	if w.available == "" || w.bound != b || w.cores != cores {
+		w.bound, w.cores, w.available = b, cores, availableFrom(b, cores)
+	}
+	return w.available
+}
+
+// policyFrom names the connections that policy allows one server.
+func (w *wording) policyFrom(perServer float64) string {
+	if w.conns == "" || w.perServer != perServer {
+		w.perServer, w.conns = perServer, "policy: "+capacity.Amount(perServer)+" a server"
+	}
+	return w.conns
+}
+
+// requestsFrom names the requests that policy allows one server.
+func (w *wording) requestsFrom(perServer float64) string {
+	if w.rps == "" || w.requests != perServer {
+		w.requests, w.rps = perServer, "policy: "+capacity.Amount(perServer)+" a second a server"
+	}
+	return w.rps
+}
+
 // availableFrom says in words what sets the number of cores.
 func availableFrom(b sample.Bound, cores float64) string {
 	n := capacity.Amount(cores)
@@ -73,14 +150,6 @@ func availableFrom(b sample.Bound, cores float64) string {
 		return "quota of " + word
 	}
 	return word
-}
-
-// value is the number of a result, unknown where there is none.
-func value(r capacity.Result, err error) capacity.Num {
-	if err != nil {
-		return capacity.Num{}
-	}
-	return capacity.Known(r.V)
 }
 
 // whole rounds down: half a user is none.

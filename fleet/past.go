@@ -161,7 +161,6 @@ func (h *host) pointAt(ms int64, p Policy) viewed {
 		if r.hasConns {
 			v.Connections = known(q.served)
 		}
-		v.long, v.burst = v.CoresUsed, v.CoresUsed
 		v.judge(p)
 	case h.points.low != 0 && at > h.points.low:
 		v = h.frame(standing{state: Down})

@@ -81,6 +81,7 @@ func (h *host) addPoints(list []*sample.Point, now time.Time) (from int64, chang
 			cpu: number(p.GetCpu(), p.Cpu != nil), available: number(p.GetAvailable(), p.Available != nil && *p.Available > 0),
 			rps: number(p.GetRps(), p.Rps != nil), served: number(p.GetServed(), p.Served != nil),
 		}
+		h.learn(p, v)
 		if h.points.put(v) {
 			from, changed = min(from, (at-shift)*1000), true
 		}

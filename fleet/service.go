@@ -30,7 +30,11 @@ func (h *host) services() []Service {
 		if src := now.GetRpsSource(); src != sample.RpsSource_RPS_SOURCE_UNSPECIFIED {
 			v.RPSSource = strings.ToLower(strings.TrimPrefix(src.String(), "RPS_SOURCE_"))
 		}
+		v.Run = h.serviceMean(now, func(v *sample.Service) *uint32 { return v.RunUs })
+		v.Top = h.serviceMean(now, func(v *sample.Service) *uint32 { return v.TopUs })
+		v.OneThread, v.ThreadsKnown = now.GetOneThread(), now.OneThread != nil
 		v.limits(h.serviceLimits(now))
+		v.Peers = h.peers.of(now)
 		v.Counted = !now.CountedBy(h.newest.GetServices())
 		list = append(list, v)
 	}
@@ -62,6 +66,18 @@ func (h *host) serviceRPS(now *sample.Service) capacity.Num {
 	h.before(now, func(v *sample.Service, ms uint32) {
 		if v.Rps != nil && v.GetRps() >= 0 {
 			m.add(float64(v.GetRps()), float64(ms))
+		}
+	})
+	return capacity.Known(m.value())
+}
+
+// serviceMean is a time in microseconds a second as cores, the mean of the last
+// ten seconds.
+func (h *host) serviceMean(now *sample.Service, of func(*sample.Service) *uint32) capacity.Num {
+	var m mean
+	h.before(now, func(v *sample.Service, ms uint32) {
+		if us := of(v); us != nil {
+			m.add(float64(*us)/1e6, float64(ms))
 		}
 	})
 	return capacity.Known(m.value())

@@ -177,6 +177,50 @@ func TestStatusAndLatency(t *testing.T) {
 	}
 }
 
+// TestPeersOfServices: who held most is kept however long no sample repeats it,
+// the last that was said counts, and a new run of the agent begins without.
+func TestPeersOfServices(t *testing.T) {
+	f := fleet.New(fleet.Config{})
+	f.Join("web", "", t0)
+	say := func(epoch uint64, seq, port int, peers ...*sample.Peer) []fleet.Peer {
+		at := after(float64(seq))
+		s := second(seq, at, 8, 4, 1000)
+		s.Services = []*sample.Service{{Port: uint32(port), Name: "nginx", Peers: peers}}
+		f.Samples("web", epoch, []*sample.Sample{s}, at)
+		return f.Snapshot(fleet.Ask{}, at).Hosts[0].Services[0].Peers
+	}
+	proxy := &sample.Peer{Address: "10.0.0.9", Connections: 98}
+	for _, c := range []struct {
+		what  string
+		epoch uint64
+		seq   int
+		say   []*sample.Peer
+		want  []fleet.Peer
+	}{
+		{"never said", 1, 1, nil, nil},
+		{"said", 1, 2, []*sample.Peer{proxy, {Address: "2001:DB8::9", Connections: 2}}, []fleet.Peer{{"10.0.0.9", 98}, {"2001:db8::9", 2}}},
+		{"long ago", 1, 90, nil, []fleet.Peer{{"10.0.0.9", 98}, {"2001:db8::9", 2}}},
+		{"others", 1, 91, []*sample.Peer{{Address: "::ffff:10.0.0.8", Connections: 7}}, []fleet.Peer{{"10.0.0.8", 7}}},
+		{"an older sample that comes late", 1, 85, []*sample.Peer{proxy}, []fleet.Peer{{"10.0.0.8", 7}}},
+		{"no addresses", 1, 92, []*sample.Peer{{Address: "\x1b[2J", Connections: 7}, nil, {Address: "web-1"}}, []fleet.Peer{}},
+		{"again", 1, 93, []*sample.Peer{proxy}, []fleet.Peer{{"10.0.0.9", 98}}},
+		{"nobody holds many", 1, 94, []*sample.Peer{{}}, []fleet.Peer{}},
+		{"a new run", 2, 95, nil, nil},
+		{"said by it", 2, 96, []*sample.Peer{proxy}, []fleet.Peer{{"10.0.0.9", 98}}},
+	} {
+		if d := cmp.Diff(c.want, say(c.epoch, c.seq, 80, c.say...)); d != "" {
+			t.Errorf("%s: want -, got +\n%s", c.what, d)
+		}
+	}
+	// Ports that come and go leave nothing behind.
+	for i := range 600 {
+		say(2, 100+i, 1000+i, proxy)
+	}
+	if p := say(2, 700, 80); p != nil {
+		t.Errorf("a port of 600 samples ago still has %v", p)
+	}
+}
+
 // The requests of a proxy and of the server behind it are the same ones.
 func TestHeadlineIsTheEdge(t *testing.T) {
 	s := seen(fleet.Policy{}, 2, func(s *sample.Sample) {

@@ -26,11 +26,33 @@ type Snapshot struct {
 
 // Policy is what the people who run the fleet decided. Zero means: not set.
 type Policy struct {
-	Target    float64 // utilisation we want to run at, 0 < Target <= 1
-	Spare     int     // servers we may lose
-	PerServer float64 // connections one server may hold
-	Min, Max  int     // bounds on the number of servers
-	WarmUp    time.Duration
+	Target       float64           // utilisation we want to run at, 0 < Target <= 1
+	Spare        int               // servers we may lose
+	PerServer    float64           // connections one server may hold
+	RPSPerServer float64           // requests a second one server may have
+	Min, Max     int               // bounds on the number of servers
+	WarmUp       time.Duration     // until a new server takes load; 0: DefaultWarmUp
+	Think        time.Duration     // of a person between two requests, for Little's law; 0: DefaultThink, where connections do not persist
+	Price        float64           // money for a server hour; 0: not asked
+	SLO          *capacity.Promise // of the response; nil: not asked
+	// SLA is the share of the time that enough servers are up, and Availability
+	// that of one server; both 0: not asked.
+	SLA, Availability float64
+	Up, Down          *capacity.Pace // how fast servers may come and go; nil: as fast as is wanted
+	Zone              string         // label whose values are zones, of which one may be lost; empty: not asked
+}
+
+// Defaults of a Policy.
+const (
+	DefaultWarmUp = 3 * time.Minute
+	DefaultThink  = 10 * time.Second
+)
+
+// PoolPolicy is a pool that was named.
+type PoolPolicy struct {
+	Name   string
+	Policy Policy
+	Edge   bool // people reach this one first: its users and RPS are those of the headline
 }
 
 // Totals add up the hosts that count: those up or stale for less than ten
@@ -39,8 +61,11 @@ type Totals struct {
 	Hosts, Up, Stale, Down, Unseen int // Hosts is the sum of the others
 	Counted                        int // hosts in the totals
 
-	Users       capacity.Num
-	UsersFrom   string // what users are counted by: "connections"
+	Users       capacity.Num // of the edge pool
+	UsersFrom   string       // what users are counted by: "connections", "little", "gauge"; empty when unknown
+	UsersNote   string       // the assumption behind, or the formula, in words
+	Edge        string       // the pool that Users and RPS are of; empty with one pool
+	EdgeFrom    string       // how it was found, in words; empty when it is not known: then Users and RPS are not known either
 	RPS         capacity.Num
 	RPSHosts    int          // hosts that know their RPS
 	Connections capacity.Num // server side, on listening ports
@@ -132,11 +157,28 @@ type Host struct {
 	RoomRPS   capacity.Num     // to the nearest limit, at least
 	Services  []Service        // nil when not known
 	Processes []Process        // those that use most, highest demand first; nil when not known
-	Findings  []Finding        // of its services and processes, the fullest first; none while the CPU is full
-	Flags     []string         // the words of the JSON contract
+	Learned   []Learned        // what traffic taught, the one that fills first first
+	Users     capacity.Num     // a gauge that was named
+	Pool      string
+	Findings  []Finding // of its services and processes, the fullest first; none while the CPU is full
+	Flags     []string  // the words of the JSON contract
 
 	Trend []float64 // CPU of the last 60 s, oldest first, one a second; NaN = gap
 	Past  Past      // for the host screen
+}
+
+// Learned is what traffic taught of one limit of a host: what a request costs,
+// and how many a second it can take.
+type Learned struct {
+	Limit    string // "cpu", "thread"; "memory": connections for requests
+	Port     int    // of the service it is of; 0: the whole host
+	Service  string // its name
+	Unit     string // of the load: "requests a second", "connections"
+	Load     capacity.Num
+	Target   float64           // utilisation of the limit
+	AtTarget capacity.Estimate // what it can take at the target
+	Full     capacity.Estimate // what it can take at 100%
+	Basis    capacity.Basis
 }
 
 // Past is the last minutes of one host, oldest first, NaN where there is a gap:
@@ -161,6 +203,8 @@ type Service struct {
 	Responses   capacity.Num // since the agent began
 	Connections capacity.Num
 
+	Peers []Peer // who held most of its connections when those were last listed, most first; nil: not known
+
 	Counted bool // its requests are in those of the host: what is behind a service that knows its own is not
 	Behind  int  // port of the service here that all its connections come from; 0: none
 	PID     int  // of the process that listens; 0: unknown
@@ -177,8 +221,21 @@ type Service struct {
 	ConnectionsLimit capacity.Num // by its own configuration
 	ConnectionsFrom  string       // "worker_connections 768 x 2"
 
+	// Run is the run time of all its processes, and Top that of its busiest
+	// thread, in cores, means of ten seconds. OneThread: each of its processes
+	// leaves nearly all work to one thread; ThreadsKnown: that is known at all.
+	Run, Top                capacity.Num
+	OneThread, ThreadsKnown bool
+
 	Finding *Finding // nil: none
 	Flags   []string
+}
+
+// Peer is an address that connections of a service come from; this machine's own
+// are left out.
+type Peer struct {
+	Addr        string
+	Connections int
 }
 
 // Latency is how long responses took over the last ten seconds, in seconds.
@@ -201,17 +258,47 @@ type Pool struct {
 	Hosts, Counted int
 	Limits         []capacity.Limit // of the pool, nearest first; Used is the load that Need is for
 	Bound          string
-	Headroom       capacity.Num // after the spare; may be negative
-	RoomUsers      capacity.Num // sum over the hosts counted
-	RoomRPS        capacity.Num // sum over the hosts counted
-	Raw            capacity.Num // servers for the load at target, at least 1
-	Need           capacity.Num // Raw + spare
-	Run            capacity.Num // Need within Min..Max
-	Short          capacity.Num // Need - Run when Max binds, else 0
-	LoseOne        capacity.Num // utilisation of the nearest limit without the largest host; unknown for one host
-	Formula        string       // the one line behind Need
-	Steps          []string     // ordered, how it came about
-	Verdict        Verdict
+	Headroom       capacity.Num  // after the spare; may be negative
+	RoomUsers      capacity.Num  // sum over the hosts counted
+	RoomRPS        capacity.Num  // sum over the hosts counted
+	Raw            capacity.Num  // servers for the load at target, at least 1
+	Need           capacity.Num  // Raw + spare
+	Run            capacity.Num  // Need within Min..Max
+	Short          capacity.Num  // Need - Run when Max binds, else 0
+	LoseOne        capacity.Num  // utilisation of the nearest limit without the largest host; unknown for one host
+	LoseZone       capacity.Num  // the same without the largest zone; unknown where no zones are named
+	Formula        string        // the one line behind Need
+	Spare          int           // servers of Need that may be lost: the largest of spare, zone and SLA
+	Paced          bool          // Run is what the pace allows for now
+	NeedBy         string        // the limit that asks for most servers
+	NeedNow        capacity.Num  // for the load of the hosts that answer, with neither tolerance nor window; spare included
+	Waits          time.Duration // until the window lets servers go; 0: it does not wait
+	Policy         Policy        // in force here
+	Target         float64       // utilisation of the nearest limit to run at
+	TargetFrom     string        // "chosen", "default", "default for 1 worker behind one queue"
+	Up             int           // hosts that are up
+
+	Users     capacity.Num // active
+	UsersFrom string       // as in Totals
+	UsersNote string
+	RPS       capacity.Num
+	// RPSCapacity is what the hosts counted can take at 100% of their nearest
+	// limits, added up: learned where all are, else at least.
+	RPSCapacity capacity.Estimate
+
+	Trend  capacity.Trend // of the room to the nearest limit, in its unit
+	Growth capacity.Num   // of the users, or of the load in the unit of the limit, a minute; unknown unless Trend is known
+	WarmUp time.Duration
+	Late   capacity.Num // seconds by which a server that starts now comes too late; unknown where it comes in time
+	// Climb is how many times the load grew at most within one warm-up, over
+	// what is kept, and ClimbServers what a reserve for that would take beyond
+	// Need, ClimbPrice its money a day. Shown, never applied.
+	Climb        capacity.Num
+	ClimbServers capacity.Num
+	ClimbPrice   capacity.Num
+	Rows         []capacity.Row // by number of servers, rising: have, run, need and around
+	Steps        []string       // ordered, how it came about
+	Verdict      Verdict
 }
 
 // Level of a verdict, in rising order of urgency after Unknown.

@@ -23,12 +23,19 @@ func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
 	if !s.Live {
 		s.At = a.At
 	}
+	groups := f.groups(now)
+	policies := make(map[*host]Policy, len(f.hosts))
+	for _, g := range groups {
+		for _, h := range g.hosts {
+			policies[h] = g.policy
+		}
+	}
 	hosts := make([]viewed, len(f.hosts))
 	for i, h := range f.hosts {
 		if s.Live {
-			hosts[i] = h.view(now, f.policy)
+			hosts[i] = h.view(now, policies[h])
 		} else {
-			hosts[i] = h.viewAt(s.At, f.policy)
+			hosts[i] = h.viewAt(s.At, policies[h])
 		}
 		if h.name == a.Host {
 			hosts[i].Past = h.past(a, s.At, s.Live)
@@ -36,20 +43,91 @@ func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
 		s.Simulated = s.Simulated || h.machine.GetSimulated()
 		s.Interval = max(s.Interval, h.every())
 	}
-	s.Totals = add(hosts)
-	s.Pools = []Pool{size("all", hosts, f.policy, s.Totals)}
+	kept := &f.chart
+	if !s.Live { // what was kept is of now
+		kept, groups = &cache{}, past(groups)
+	}
+	s.pools(groups, hosts, f.hosts)
+	f.headline(&s, groups)
+	s.Chart = draw(a, s.At, kept, f.hosts, groups, s.Totals.Edge)
+	s.Notes = f.notes(now)
+	for i := range hosts {
+		s.Notes = append(s.Notes, hosts[i].changed(s.At)...)
+	}
+	return s
+}
+
+// pools sizes every pool, and makes the totals of all of them.
+func (s *Snapshot) pools(groups []*group, hosts []viewed, order []*host) {
 	s.Hosts = make([]Host, len(hosts))
+	place := make(map[*host]int, len(order))
+	for i, h := range order {
+		place[h] = i
+	}
+	for _, g := range groups {
+		members := make([]viewed, len(g.hosts))
+		for k, h := range g.hosts {
+			v := &hosts[place[h]]
+			v.Pool = g.name
+			members[k] = *v
+		}
+		t := add(members)
+		t.people(members, g.policy)
+		s.Pools = append(s.Pools, g.size(members, t, s.At, s.Time))
+	}
 	for i := range hosts {
 		s.Hosts[i] = hosts[i].Host
 	}
-	s.Chart = f.draw(a, s.At, s.Live)
-	s.Notes = f.notes(now)
-	return s
+	s.Totals = add(hosts)
+}
+
+// headline takes users and requests from the pool that people reach first: a
+// sum over tiers would count everybody twice.
+func (f *Fleet) headline(s *Snapshot, groups []*group) {
+	t := &s.Totals
+	if len(groups) == 1 {
+		p := &s.Pools[0]
+		t.Users, t.UsersFrom, t.UsersNote = p.Users, p.UsersFrom, p.UsersNote
+		return
+	}
+	t.Users, t.RPS, t.UsersFrom = capacity.Num{}, capacity.Num{}, ""
+	for _, g := range groups {
+		if g.edge {
+			t.Edge, t.EdgeFrom = g.name, "named"
+		}
+	}
+	if t.Edge == "" {
+		t.Edge, t.EdgeFrom = f.found(s)
+	}
+	if t.Edge == "" {
+		t.UsersNote = "which pool people reach first is not known: name it with --edge"
+		return
+	}
+	for i := range s.Pools {
+		if p := &s.Pools[i]; p.Name == t.Edge {
+			t.Users, t.UsersFrom, t.UsersNote, t.RPS = p.Users, p.UsersFrom, p.UsersNote, p.RPS
+		}
+	}
+}
+
+// found is the edge by who connects to whom, looked for every ten seconds. An
+// earlier moment has that of now: whose connections were whose is not kept.
+func (f *Fleet) found(s *Snapshot) (edge, how string) {
+	names := make([]string, len(s.Pools))
+	for i := range s.Pools {
+		names[i] = s.Pools[i].Name
+	}
+	const every = 10 * time.Second
+	if e := &f.edge; s.Live && (s.At.Sub(e.at) >= every || s.At.Before(e.at) || !slices.Equal(e.of, names)) {
+		e.at, e.of = s.At, names
+		e.name, e.how = edgeOf(s.Hosts, names)
+	}
+	return f.edge.name, f.edge.how
 }
 
 // add makes the totals of the hosts that count.
 func add(hosts []viewed) Totals {
-	t := Totals{Hosts: len(hosts), UsersFrom: "connections"}
+	t := Totals{Hosts: len(hosts)}
 	var rps, conns, cores, used sum
 	for i := range hosts {
 		h := &hosts[i]
@@ -82,7 +160,6 @@ func add(hosts []viewed) Totals {
 		}
 	}
 	t.RPS, t.Connections = capacity.Known(rps.value()), capacity.Known(conns.value())
-	t.Users = t.Connections
 	t.Cores, t.CoresUsed = capacity.Known(cores.value()), capacity.Known(used.value())
 	if t.Cores.V > 0 {
 		t.CPU = capacity.Known(t.CoresUsed.V / t.Cores.V)

@@ -3,6 +3,8 @@ package fleet
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"time"
 	"unicode/utf8"
 
 	"capmon/capacity"
@@ -17,14 +19,21 @@ const tolerance = 1.1
 //
 // Act: more hosts are needed than are up, and the nearest limit is 95% full or
 // more than a tenth over the target. Soon: more are needed, but the load still
-// fits (the spare is missing, say). OK: what is up is enough.
+// fits (the spare is missing, say); or what is up is enough, and at the present
+// growth it is full before a new server is warm. OK: what is up is enough.
 func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
 	if t.Up == 0 || !pool.Need.OK {
 		return unknown(t, hosts)
 	}
 	s := situation{
-		have: t.Up, need: int(pool.Need.V), run: int(pool.Run.V), raw: int(pool.Raw.V), short: int(pool.Short.V),
-		rule: p.rule(), near: pool.Limits[0], pool: pool, missing: missing(hosts), all: t.Hosts,
+		have: t.Up, need: int(pool.Need.V), run: int(pool.Run.V), raw: int(pool.Raw.V), short: int(pool.Short.V), spare: pool.Spare,
+		rule: p.rule(), target: pool.Target, near: pool.Limits[0], pool: pool, missing: missing(hosts), all: t.Hosts,
+	}
+	if now := int(pool.NeedNow.V); len(s.missing) > 0 && pool.NeedNow.OK && now < s.need {
+		s.cautious = s.need // what is missing may be full: nobody is sent away, but nobody is called for either
+		s.need = now
+		s.run, _ = s.rule.Bound(now)
+		s.short, s.raw = s.need-min(s.run, s.need), now-s.spare
 	}
 	for i := range hosts {
 		if slices.Contains(hosts[i].Flags, "full") {
@@ -35,15 +44,19 @@ func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
 		}
 	}
 	ratio := s.near.Ratio()
+	late := pool.Late.OK
 	if len(hosts) == 1 && hosts[0].Bound == "thread" {
 		s.near = hosts[0].Limits[0] // of one machine its own nearest limit is the one to name
 	}
 	v := Verdict{Level: OK, Why: slices.Compact(s.why())}
 	switch {
+	case s.have >= s.need && s.have >= s.run && late:
+		v.Level, v.Do = Soon, slices.Compact(s.tight())
+		return v
 	case s.have >= s.need && s.have >= s.run:
 		v.Do = slices.Compact(s.fine())
 		return v
-	case ratio >= fullAt || ratio > tolerance*s.rule.Target:
+	case ratio >= fullAt || ratio > tolerance*s.target:
 		v.Level = Act
 	default:
 		v.Level = Soon
@@ -54,13 +67,15 @@ func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
 
 // situation is what the words of a verdict are made of.
 type situation struct {
-	have, need, run, raw, short int
-	rule                        capacity.Rule
-	near                        capacity.Limit
-	pool                        Pool
-	missing, full               []string
-	bound                       []*Host // that have a finding
-	all                         int
+	have, need, run, raw, short, spare int
+	cautious                           int // need with the missing counted as full; 0: it is the same
+	rule                               capacity.Rule
+	target                             float64
+	near                               capacity.Limit
+	pool                               Pool
+	missing, full                      []string
+	bound                              []*Host // that have a finding
+	all                                int
 }
 
 // fine are the words for a pool that needs nothing, from long to short.
@@ -84,13 +99,36 @@ func (s *situation) fine() []string {
 	}
 }
 
+// tight are the words for a pool that is enough now and is full before a new
+// server is warm, from long to short.
+func (s *situation) tight() []string {
+	full, warm := capacity.Span(s.pool.Trend.FullIn.V), warmUp(s.pool.WarmUp)
+	return []string{
+		fmt.Sprintf("FULL IN %s, a new server takes %s   run %s (need %s)   nearest limit: %s %s", full, warm, count(s.have), s.needed(": "), s.near.Name, s.percent()),
+		fmt.Sprintf("FULL IN %s, a new server takes %s   %s %s", full, warm, s.near.Name, s.percent()),
+		fmt.Sprintf("FULL IN %s (warm-up %s)", full, warm),
+		"FULL IN " + full,
+	}
+}
+
+// warmUp is a time that people chose: 3m, not 3m00s.
+func warmUp(d time.Duration) string {
+	s := capacity.Span(d.Seconds())
+	if minutes, whole := strings.CutSuffix(s, "m00s"); whole {
+		return minutes + "m"
+	}
+	return s
+}
+
 // change are the words for a pool that needs more, from long to short.
 func (s *situation) change(now bool) []string {
 	at, of := "", s.have
-	switch s.run {
-	case s.rule.Max:
+	switch {
+	case s.pool.Paced && s.cautious == 0:
+		at = " (pace)"
+	case s.run == s.rule.Max:
 		at = " (max)"
-	case s.rule.Min:
+	case s.run == s.rule.Min:
 		at = " (min)"
 	}
 	brief := fmt.Sprintf("ADD %s → %s%s", count(s.run-s.have), count(s.run), at)
@@ -117,16 +155,40 @@ func (s *situation) change(now bool) []string {
 }
 
 // needed writes the need and what it is made of: "9: 8 +1 spare" after an open
-// bracket, "13 (12 for 80% +1 spare)" in the open.
+// bracket, "13 (12 for 80% +1 spare)" in the open; and what it will be when the
+// window lets servers go.
 func (s *situation) needed(open string) string {
-	target := "for " + capacity.Percent(s.rule.Target)
-	switch {
-	case s.rule.Spare == 0:
-		return count(s.need) + " " + target
+	target := "for " + capacity.Percent(s.target)
+	n := count(s.need)
+	switch less := int(s.pool.NeedNow.V); {
+	case s.cautious > 0:
+		return fmt.Sprintf("%s, %s with the missing full", n, count(s.cautious))
+	case s.pool.Waits > 0 && s.pool.NeedNow.OK && less < s.need && open == ": ":
+		return fmt.Sprintf("%s, %s if the load stays: settles in %s", n, count(less), capacity.Span(s.pool.Waits.Seconds()))
+	case s.spare == 0:
+		return n + " " + target
 	case open == ": ":
-		return fmt.Sprintf("%s: %s +%d spare", count(s.need), count(s.raw), s.rule.Spare)
+		return fmt.Sprintf("%s: %s +%d spare", n, count(s.raw), s.spare)
 	}
-	return fmt.Sprintf("%s (%s %s +%d spare)", count(s.need), count(s.raw), target, s.rule.Spare)
+	return fmt.Sprintf("%s (%s %s +%d spare)", n, count(s.raw), target, s.spare)
+}
+
+// ahead says where the load goes: "+1,200/min, full in 1m07s; warm-up 3m: late
+// 1m53s"; empty while nothing is seen to fall.
+func (s *situation) ahead() string {
+	t := s.pool.Trend
+	if t.Direction != capacity.Falling || !t.FullIn.OK {
+		return ""
+	}
+	unit := ""
+	if s.near.Unit == "core" || s.near.Unit == "cores" {
+		unit = " cores"
+	}
+	full := fmt.Sprintf("+%s%s/min, full in %s; warm-up %s", capacity.Amount(s.pool.Growth.V), unit, capacity.Span(t.FullIn.V), warmUp(s.pool.WarmUp))
+	if s.pool.Late.OK {
+		full += ": late " + capacity.Span(s.pool.Late.V)
+	}
+	return full
 }
 
 // why are the reasons, from long to short. Hosts that are missing are named in
@@ -154,6 +216,9 @@ func (s *situation) why() []string {
 	if n := len(s.missing); n > 0 {
 		gone, gone20 = fmt.Sprintf("%s of %s hosts missing; ", count(n), count(s.all)), fmt.Sprintf("%d/%d gone; ", n, s.all)
 	}
+	if l := s.pool.LoseZone; l.OK {
+		long += "; lose a zone: " + capacity.Percent(l.V)
+	}
 	full := ""
 	if len(s.full) > 0 && len(s.full) < s.have {
 		full = "; full: " + few(s.full)
@@ -169,8 +234,22 @@ func (s *situation) why() []string {
 		gone20 + s.near.Name + " " + s.percent(),
 		gone20 + s.percent(),
 	}
-	if len(s.bound) == 0 {
+	var coming []string
+	if ahead := s.ahead(); ahead != "" {
+		coming = []string{
+			"why: " + gone + near + "; " + ahead + long + full + "; " + s.pool.Formula,
+			"why: " + gone + near + "; " + ahead + long,
+			"why: " + gone + room + ahead + long,
+			"why: " + gone + room + ahead,
+			"why: " + gone + ahead,
+			gone20 + s.near.Name + " " + s.percent() + " full in " + capacity.Span(s.pool.Trend.FullIn.V),
+		}
+	}
+	if len(s.bound) == 0 && len(coming) == 0 {
 		return all
+	}
+	if len(s.bound) == 0 {
+		return longestFirst(append(all, coming...))
 	}
 	words, names := s.boundWords()
 	for _, w := range words {
@@ -182,7 +261,7 @@ func (s *situation) why() []string {
 		all[3] = "why: " + gone + words[1]
 	}
 	all[0] = "why: " + gone + near + long + full + "; " + words[0] + "; " + s.pool.Formula
-	return longestFirst(all)
+	return longestFirst(append(all, coming...))
 }
 
 // boundWords are what the findings of the hosts come to, long and short: which
@@ -213,14 +292,14 @@ func (s *situation) boundWords() (words [2]string, hosts string) {
 
 // atLeast marks a room that is the lower bound that the CPU allows.
 func (s *situation) atLeast() string {
-	if s.near.Name == "conns" || s.near.Ratio() >= noRoom {
+	if s.near.Name == "conns" || s.near.Ratio() >= noRoom || s.pool.RPSCapacity.Trust == capacity.Learned {
 		return ""
 	}
 	return "at least "
 }
 
 func (s *situation) percent() string {
-	return capacity.PercentBeside(s.near.Ratio(), s.rule.Target)
+	return capacity.PercentBeside(s.near.Ratio(), s.target)
 }
 
 // missing are the hosts that are not up.

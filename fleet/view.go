@@ -19,14 +19,13 @@ const (
 	throttledAt  = 0.05
 	clockSkewAt  = 1.0 // seconds
 	trendSeconds = 60
-	loadWindow   = 60 // seconds: the longer mean of the load
-	burstWindow  = 10 // seconds: the shorter one
 )
 
 // viewed is a host as a snapshot shows it, and what the totals need besides.
 type viewed struct {
 	Host
-	long, burst capacity.Num // cores used: mean of loadWindow and of burstWindow
+	words *wording
+	rpsBy *Learned // what RoomRPS stands on; nil where nothing was learned
 }
 
 // view is the host as it is now.
@@ -49,6 +48,7 @@ func (h *host) view(now time.Time, p Policy) viewed {
 			h.fill(&v.Host, h.rows.at(i), i)
 			h.whole(&v.Host)
 			v.settle()
+			v.Learned = h.lessons(&v.Host, p)
 			v.judge(p)
 		}
 	}
@@ -94,9 +94,9 @@ func (h *host) frame(s standing) viewed {
 	for i := range trend {
 		trend[i] = math.NaN()
 	}
-	return viewed{Host: Host{
+	return viewed{words: &h.words, Host: Host{
 		Name: h.name, Addr: h.addr, State: s.state, Age: s.age, Counted: s.counted,
-		Machine: h.machine, Dropped: h.dropped, Restarts: h.restarts, Trend: trend, Flags: []string{},
+		Machine: h.machine, Pool: h.poolOf(), Dropped: h.dropped, Restarts: h.restarts, Trend: trend, Flags: []string{},
 	}}
 }
 
@@ -188,11 +188,9 @@ func (h *host) recentMean(i int, of func(*row) float64) capacity.Num {
 	return capacity.Known(m.value())
 }
 
-// history fills the trend, which ends behind seconds after row i, and the means
-// of the cores used.
+// history fills the trend, which ends behind seconds after row i.
 func (h *host) history(v *viewed, i, behind int) {
 	end := h.rows.at(i).ms
-	var long, burst mean
 	for ; i >= 0; i-- {
 		r := h.rows.at(i)
 		age := end - r.ms
@@ -202,18 +200,12 @@ func (h *host) history(v *viewed, i, behind int) {
 		if age < 0 || age >= trendSeconds*1000 {
 			continue
 		}
-		weight := float64(h.cover(r))
-		long.add(float64(r.used), weight)
-		if age < burstWindow*1000 {
-			burst.add(float64(r.used), weight)
-		}
 		share := float64(r.used) / float64(r.available)
 		newest := trendSeconds - 1 - behind - int((age+500)/1000)
 		for k := newest; k > newest-int(max(h.cover(r)/1000, 1)) && k >= 0; k-- {
 			v.Trend[k] = share
 		}
 	}
-	v.long, v.burst = capacity.Known(long.value()), capacity.Known(burst.value())
 }
 
 // whole takes what only the newest samples themselves tell: services,
@@ -221,6 +213,9 @@ func (h *host) history(v *viewed, i, behind int) {
 func (h *host) whole(v *Host) {
 	s := h.newest
 	v.Services, v.Processes = h.services(), h.processes()
+	if s.Users != nil && s.GetUsers() >= 0 {
+		v.Users = capacity.Known(s.GetUsers())
+	}
 	v.RPSSource, v.RPSNote = sources(v.Services, v.RPS.OK)
 	for _, t := range s.GetThreads() {
 		if d := demand(t); !v.Thread.Known || d > v.Thread.Demand {

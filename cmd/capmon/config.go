@@ -41,31 +41,63 @@ func configurable(f *pflag.Flag) bool {
 // environment (CAPMON_NAME), else from the config file: flag > environment >
 // file > default. Errors are usage errors that name where the value came from.
 func settle(cmd *cobra.Command) error {
+	_, err := settlePools(cmd)
+	return err
+}
+
+// settlePools does that, and returns the tables of pools in the config file.
+func settlePools(cmd *cobra.Command) ([]poolTable, error) {
 	file, err := configFile(cmd)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if named(cmd) {
+		file.dropLists()
 	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if err != nil || f.Changed || !configurable(f) {
 			return
 		}
-		name := "CAPMON_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if v, ok := os.LookupEnv(name); ok && v != "" {
-			err = set(cmd, f, name, splitList(f, v))
-		} else if v, ok := file[f.Name]; ok {
-			err = set(cmd, f, v.where, v.values)
+		if v, ok := variable(f); ok {
+			err = set(cmd.Flags(), f.Name, "--"+f.Name, v)
+		} else if v, ok := file.flags[f.Name]; ok {
+			err = set(cmd.Flags(), f.Name, "--"+f.Name, v)
 		}
 	})
-	return err
+	return file.pools, err
 }
 
-func set(cmd *cobra.Command, f *pflag.Flag, where string, values []string) error {
-	for _, v := range values {
-		if err := cmd.Flags().Set(f.Name, v); err != nil {
-			return usagef("%s: %q is no value for --%s: %w", where, v, f.Name, errors.Unwrap(err))
+// variable is the value of a flag in the environment.
+func variable(f *pflag.Flag) (fromFile, bool) {
+	name := "CAPMON_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+	v := os.Getenv(name)
+	return fromFile{where: name, values: splitList(f, v)}, v != ""
+}
+
+// set gives a flag its values; key is what errors call it.
+func set(fs *pflag.FlagSet, name, key string, v fromFile) error {
+	for _, text := range v.values {
+		if err := fs.Set(name, text); err != nil {
+			return usagef("%s: %q is no value for %s: %w", v.where, text, key, errors.Unwrap(err))
 		}
 	}
 	return nil
+}
+
+// hostLists are the flags that name hosts. Who names some by hand means those:
+// the lists of the file are then left out.
+var hostLists = []string{"agents", "pool"}
+
+// named says whether hosts are named on the command line or in the environment.
+func named(cmd *cobra.Command) bool {
+	return slices.ContainsFunc(hostLists, func(name string) bool {
+		f := cmd.Flags().Lookup(name)
+		if f == nil || !configurable(f) {
+			return false
+		}
+		_, set := variable(f)
+		return f.Changed || set
+	})
 }
 
 // splitList takes a variable apart that holds several values of a repeatable
@@ -77,18 +109,38 @@ func splitList(f *pflag.Flag, v string) []string {
 	return []string{v}
 }
 
-// fromFile is one key of the config file.
+// fromFile is the value of one key.
 type fromFile struct {
-	where  string // file:line
+	where  string // file:line, or the name of a variable
 	values []string
+}
+
+// configured is what a config file says.
+type configured struct {
+	flags map[string]fromFile
+	pools []poolTable // in the order of the file
+}
+
+// dropLists forgets which hosts are named.
+func (c *configured) dropLists() {
+	for _, name := range hostLists {
+		delete(c.flags, name)
+	}
+	dropHosts(c.pools)
+}
+
+func dropHosts(tables []poolTable) {
+	for i := range tables {
+		tables[i].keys = slices.DeleteFunc(tables[i].keys, func(k tableKey) bool { return k.name == "agents" })
+	}
 }
 
 // configFile reads the file --config or CAPMON_CONFIG names, else the one in
 // the config folder when it exists.
-func configFile(cmd *cobra.Command) (map[string]fromFile, error) {
+func configFile(cmd *cobra.Command) (configured, error) {
 	path, err := cmd.Flags().GetString("config")
 	if err != nil {
-		return nil, nil // this command has no settings
+		return configured{}, nil // this command has no settings
 	}
 	if path == "" {
 		path = os.Getenv("CAPMON_CONFIG")
@@ -97,18 +149,18 @@ func configFile(cmd *cobra.Command) (map[string]fromFile, error) {
 	if !named {
 		dir, err := os.UserConfigDir()
 		if err != nil {
-			return nil, nil // no home, no config
+			return configured{}, nil // no home, no config
 		}
 		path = filepath.Join(dir, "capmon", "config.toml")
 	}
 	text, err := readBounded(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist) && !named:
-		return nil, nil
+		return configured{}, nil
 	case errors.Is(err, syscall.EISDIR):
-		return nil, usagef("config %s: it is a folder: name a TOML file with --config", path)
+		return configured{}, usagef("config %s: it is a folder: name a TOML file with --config", path)
 	case err != nil:
-		return nil, usagef("config: %w", err)
+		return configured{}, usagef("config: %w", err)
 	}
 	return parseConfig(path, text, knownKeys(cmd.Root()))
 }
@@ -140,60 +192,115 @@ func knownKeys(root *cobra.Command) []string {
 	return slices.Compact(keys)
 }
 
-// parseConfig reads a flat TOML file of `flag = value`. Errors are usage errors
-// that name the line.
-func parseConfig(path string, text []byte, known []string) (map[string]fromFile, error) {
+// parseConfig reads a TOML file of `flag = value`, and of [pool.NAME] with the
+// keys of one pool. Errors are usage errors that name the line.
+func parseConfig(path string, text []byte, known []string) (configured, error) {
 	var values map[string]any
 	if err := toml.Unmarshal(text, &values); err != nil {
 		var at *toml.DecodeError
 		if errors.As(err, &at) {
 			row, _ := at.Position()
-			return nil, usagef("%s:%d: not TOML: %w", path, row, err)
+			return configured{}, usagef("%s:%d: not TOML: %w", path, row, err)
 		}
-		return nil, usagef("%s: not TOML: %w", path, err)
+		return configured{}, usagef("%s: not TOML: %w", path, err)
 	}
 	lines, err := keyLines(text)
 	if err != nil {
-		return nil, usagef("%s: not TOML: %w", path, err)
+		return configured{}, usagef("%s: not TOML: %w", path, err)
 	}
-	out := map[string]fromFile{}
+	out := configured{flags: map[string]fromFile{}}
 	for _, k := range lines {
 		where := fmt.Sprintf("%s:%d", path, k.line)
-		if !slices.Contains(known, k.name) {
-			return nil, usagef("%s: unknown key %q: the keys are %s", where, k.name, strings.Join(known, ", "))
+		switch {
+		case k.path[0] == "pool" && (k.table || len(k.path) > 1):
+			err = out.pool(where, k, values)
+		case len(k.path) > 1 || k.table || !slices.Contains(known, k.path[0]):
+			err = usagef("%s: unknown key %q: the keys are %s", where, k, strings.Join(known, ", "))
+		default:
+			err = out.flag(where, k, values)
 		}
-		v, err := texts(values[k.name])
 		if err != nil {
-			return nil, usagef("%s: %s: %w", where, k.name, err)
+			return configured{}, err
 		}
-		out[k.name] = fromFile{where: where, values: v}
 	}
 	return out, nil
 }
 
-// keyLine is a top-level key, or the name of a table, and its line.
-type keyLine struct {
-	name string
-	line int
+func (c *configured) flag(where string, k keyLine, values map[string]any) error {
+	v, err := texts(values[k.path[0]])
+	if err != nil {
+		return usagef("%s: %s: %w", where, k, err)
+	}
+	c.flags[k.path[0]] = fromFile{where: where, values: v}
+	return nil
 }
+
+// pool takes [pool.NAME], or a key in it; [pool] alone is a way to write one.
+func (c *configured) pool(where string, k keyLine, values map[string]any) error {
+	keys := poolKeys()
+	switch {
+	case k.table && k.list:
+		return usagef("%s: [[%s]]: a pool has one table: want [%s]", where, k, k)
+	case len(k.path) == 1:
+		return nil
+	case len(k.path) == 2 && !k.table:
+		return usagef("%s: %s: want a table: [%s] and its keys below", where, k, k)
+	case len(k.path) > 2 && (k.table || len(k.path) > 3 || !slices.Contains(keys, k.path[2])):
+		return usagef("%s: unknown key %q: the keys of a pool are %s", where, k, strings.Join(keys, ", "))
+	}
+	name := k.path[1]
+	if err := poolName(name); err != nil {
+		return usagef("%s: %w", where, err)
+	}
+	i := slices.IndexFunc(c.pools, func(t poolTable) bool { return t.name == name })
+	if i < 0 {
+		i = len(c.pools)
+		c.pools = append(c.pools, poolTable{name: name, where: where})
+	}
+	if k.table {
+		return nil
+	}
+	pools, _ := values["pool"].(map[string]any)
+	pool, _ := pools[name].(map[string]any)
+	v, err := texts(pool[k.path[2]])
+	if err != nil {
+		return usagef("%s: %s: %w", where, k, err)
+	}
+	c.pools[i].keys = append(c.pools[i].keys, tableKey{k.path[2], fromFile{where: where, values: v}})
+	return nil
+}
+
+// keyLine is a key with the tables it is in, or the name of a table, and its
+// line.
+type keyLine struct {
+	path        []string
+	line        int
+	table, list bool // [path], [[path]]
+}
+
+func (k keyLine) String() string { return strings.Join(k.path, ".") }
 
 func keyLines(text []byte) ([]keyLine, error) {
 	var out []keyLine
+	var in []string // the table
 	var p unstable.Parser
 	p.Reset(text)
 	for p.NextExpression() {
 		e := p.Expression()
-		key := e.Key()
-		var parts []string
-		line := 0
-		for key.Next() {
+		k := keyLine{list: e.Kind == unstable.ArrayTable, table: e.Kind != unstable.KeyValue}
+		for key := e.Key(); key.Next(); {
 			n := key.Node()
-			parts = append(parts, string(n.Data))
-			if line == 0 {
-				line = p.Shape(n.Raw).Start.Line
+			if len(k.path) == 0 {
+				k.line = p.Shape(n.Raw).Start.Line
 			}
+			k.path = append(k.path, string(n.Data))
 		}
-		out = append(out, keyLine{name: strings.Join(parts, "."), line: line})
+		if k.table {
+			in = k.path
+		} else {
+			k.path = slices.Concat(in, k.path)
+		}
+		out = append(out, k)
 	}
 	return out, p.Error()
 }

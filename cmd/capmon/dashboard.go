@@ -48,6 +48,7 @@ func newDashboard() *cobra.Command {
 		Example: "  capmon                              this machine\n" +
 			"  capmon --agents web-1,web-2         a fleet\n" +
 			"  capmon --agents dns:///web.internal --per-server 10000 --spare 1\n" +
+			"  capmon --pool lb=lb-1 --pool web=dns:///web.internal --edge lb\n" +
 			"  capmon snapshot --format json       one reading, for scripts",
 		Args:          onlyFlags,
 		SilenceUsage:  true,
@@ -66,10 +67,10 @@ func newDashboard() *cobra.Command {
 const frameFirst = 2 * time.Second
 
 func runDashboard(cmd *cobra.Command, view *viewFlags, screen *screenFlags) error {
-	if err := settle(cmd); err != nil {
+	if err := view.settle(cmd); err != nil {
 		return err
 	}
-	policy, err := view.policy()
+	config, err := view.fleet(cmd.Flags().Changed)
 	if err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func runDashboard(cmd *cobra.Command, view *viewFlags, screen *screenFlags) erro
 	if err != nil {
 		return err
 	}
-	in := newFeed(policy)
+	in := newFeed(config)
 	return screen.show(cmd.Context(), in, src.what, src.warning, func(ctx context.Context, ready func(*agents.Viewer)) error {
 		return src.run(ctx, in, log, ready)
 	})

@@ -59,16 +59,27 @@ func newDemoFleet() *cobra.Command {
 // demoPolicy is the policy that suits the simulated fleet, with what the user
 // says in its place.
 func demoPolicy(cmd *cobra.Command, view *viewFlags, suits fleet.Policy) (fleet.Policy, error) {
-	named, err := view.policy()
+	config, err := view.fleet(cmd.Flags().Changed)
 	if err != nil {
 		return fleet.Policy{}, err
 	}
+	named := config.Policy
 	for name, take := range map[string]func(){
-		"target":     func() { suits.Target = named.Target },
-		"spare":      func() { suits.Spare = named.Spare },
-		"per-server": func() { suits.PerServer = named.PerServer },
-		"min":        func() { suits.Min = named.Min },
-		"max":        func() { suits.Max = named.Max },
+		"target":         func() { suits.Target = named.Target },
+		"spare":          func() { suits.Spare = named.Spare },
+		"per-server":     func() { suits.PerServer = named.PerServer },
+		"rps-per-server": func() { suits.RPSPerServer = named.RPSPerServer },
+		"min":            func() { suits.Min = named.Min },
+		"max":            func() { suits.Max = named.Max },
+		"warm-up":        func() { suits.WarmUp = named.WarmUp },
+		"think":          func() { suits.Think = named.Think },
+		"price":          func() { suits.Price = named.Price },
+		"slo":            func() { suits.SLO = named.SLO },
+		"sla":            func() { suits.SLA = named.SLA },
+		"availability":   func() { suits.Availability = named.Availability },
+		"zone":           func() { suits.Zone = named.Zone },
+		"pace-up":        func() { suits.Up = named.Up },
+		"pace-down":      func() { suits.Down = named.Down },
 	} {
 		if cmd.Flags().Changed(name) {
 			take()
@@ -80,6 +91,9 @@ func demoPolicy(cmd *cobra.Command, view *viewFlags, suits fleet.Policy) (fleet.
 // pastTime is how much of the past a simulated host remembers when it begins,
 // as an agent does that has run for a while.
 const pastTime = 15 * time.Minute
+
+// pointsTime is how much of it before that is known by ten seconds.
+const pointsTime = time.Hour
 
 // showDemoFleet runs each simulated host as an agent in this process, so that
 // its samples take the road of real ones.
@@ -107,9 +121,11 @@ func showDemoFleet(cmd *cobra.Command, f *demo.Fleet, policy fleet.Policy, scree
 		a.Remember(f.Past(i, now, int(pastTime/time.Second)))
 		list[m.GetHostname()] = a
 	}
-	in := newFeed(policy)
+	in := newFeed(fleet.Config{Policy: policy})
 	for i := range f.Hosts() {
-		in.Join(f.Machine(i).GetHostname(), "")
+		name := f.Machine(i).GetHostname()
+		in.Join(name, "", "")
+		in.Points(name, 0, f.Points(i, now.Add(-pastTime), int(pointsTime/(10*time.Second))))
 	}
 	return screen.show(cmd.Context(), in, fmt.Sprintf("%d simulated hosts", f.Hosts()), "", func(ctx context.Context, ready func(*agents.Viewer)) error {
 		v := agents.NewViewer(agents.ViewerOptions{Sink: in, Log: log})

@@ -28,9 +28,9 @@ type feed struct {
 
 var _ agents.Sink = (*feed)(nil)
 
-func newFeed(policy fleet.Policy) *feed {
+func newFeed(c fleet.Config) *feed {
 	return &feed{
-		fleet:    fleet.New(fleet.Config{Policy: policy}),
+		fleet:    fleet.New(c),
 		pending:  map[string]bool{},
 		answered: map[string]bool{},
 		newest:   map[string]lack{},
@@ -46,11 +46,12 @@ func wake(c chan struct{}) {
 	}
 }
 
-func (f *feed) Join(host, addr string) {
+func (f *feed) Join(host, addr, pool string) {
 	f.mu.Lock()
 	f.joined, f.pending[host] = true, true
 	f.mu.Unlock()
 	f.fleet.Join(host, addr, time.Now())
+	f.fleet.Assign(host, pool)
 	wake(f.changed)
 }
 

@@ -43,11 +43,11 @@ func TestSnapshotWaitsForWhatItNeeds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				f := newFeed(fleet.Policy{})
+				f := newFeed(fleet.Config{})
 				began := time.Now()
 				go func() {
 					time.Sleep(time.Millisecond) // the hosts join while it waits
-					f.Join("web", "")
+					f.Join("web", "", "")
 					for _, at := range c.steps {
 						time.Sleep(at.after)
 						f.Samples("web", 1, at.samples)
@@ -62,8 +62,8 @@ func TestSnapshotWaitsForWhatItNeeds(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		f := newFeed(fleet.Policy{})
-		f.Join("web", "")
+		f := newFeed(fleet.Config{})
+		f.Join("web", "", "")
 		f.Samples("web", 1, []*sample.Sample{s(2, true)})
 		go func() {
 			time.Sleep(time.Second)
@@ -76,9 +76,9 @@ func TestSnapshotWaitsForWhatItNeeds(t *testing.T) {
 		}
 	})
 	synctest.Test(t, func(t *testing.T) {
-		f := newFeed(fleet.Policy{})
-		f.Join("web", "")
-		f.Join("gone", "")
+		f := newFeed(fleet.Config{})
+		f.Join("web", "", "")
+		f.Join("gone", "", "")
 		f.Samples("web", 1, []*sample.Sample{s(2, false)})
 		f.Samples("gone", 2, []*sample.Sample{s(2, true)})
 		f.Link("gone", agents.Link{Reason: "it went"})

@@ -248,22 +248,49 @@ type snapshotJSON struct {
 		Connections *float64
 		Cores       *float64
 		CoresUsed   *float64 `json:"cores_used"`
+		Users       *float64
+		Edge        *string
+		EdgeFrom    *string `json:"edge_from"`
 	}
-	Hosts []struct {
-		Name, State, Reason string
-		Cores               []float64
-		CPU                 *float64
-		RPS                 *float64
-		Connections         *float64
-		Services            []struct {
-			Port           int
-			Name           string
-			RPS            *float64
-			RPSSource      *string  `json:"rps_source"`
-			ResponsesTotal *float64 `json:"responses_total"`
-			Connections    *float64
+	Pools []struct {
+		Name        string
+		Hosts       int
+		Users, Need *float64
+	}
+	Hosts []snapshotHost
+}
+
+type snapshotHost struct {
+	Name, State, Reason string
+	Pool                string
+	Cores               []float64
+	CPU                 *float64
+	RPS                 *float64
+	Connections         *float64
+	Services            []struct {
+		Port           int
+		Name           string
+		RPS            *float64
+		RPSSource      *string  `json:"rps_source"`
+		ResponsesTotal *float64 `json:"responses_total"`
+		Connections    *float64
+		Peers          []snapshotPeer
+	}
+}
+
+type snapshotPeer struct {
+	Address     string
+	Connections int
+}
+
+// peersAt are those of the service at a port; nil where they are not known.
+func (h *snapshotHost) peersAt(port int) []snapshotPeer {
+	for _, v := range h.Services {
+		if v.Port == port {
+			return v.Peers
 		}
 	}
+	return nil
 }
 
 // snapshot runs `capmon snapshot --format json` and returns what it printed,

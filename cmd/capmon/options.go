@@ -13,7 +13,6 @@ import (
 
 	"capmon/agents"
 	"capmon/collectors"
-	"capmon/fleet"
 )
 
 // localAddr is where `capmon` looks for an agent of this machine.
@@ -71,36 +70,41 @@ func asUsage(err error) error {
 
 // viewFlags are those of every command that looks at a fleet.
 type viewFlags struct {
-	agents    []string
-	sampling  samplingFlags
-	target    share
-	spare     int
-	perServer int
-	min, max  int
-	config    string
-	sec       securityFlags
+	policyFlags
+	agents   []string
+	pools    []string // NAME=LIST
+	edge     string
+	sampling samplingFlags
+	config   string
+	sec      securityFlags
+
+	tables []poolTable // of the config file
 }
 
 func (f *viewFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&f.agents, "agents", nil, "`list` of agents, comma separated or repeated: host, host:port (7077), dns:///name for every address of a name, @file with one a line; without it this machine")
+	fs := cmd.Flags()
+	fs.StringArrayVar(&f.agents, "agents", nil, "`list` of agents, comma separated or repeated: host, host:port (7077), dns:///name for every address of a name, @file with one a line; without it this machine")
+	fs.StringArrayVar(&f.pools, "pool", nil, "`NAME=LIST`, repeatable: agents that serve the same thing, LIST as of --agents; others go by their label pool=NAME. "+
+		"[pool.NAME] in the config file holds a pool's own policy and wins over these flags")
+	fs.StringVar(&f.edge, "edge", "", "`name` of the pool that people reach first, whose users and requests are the fleet's (default: found by who connects to whom)")
 	f.sampling.add(cmd)
 	f.addPolicy(cmd)
 	f.sec.add(cmd)
 }
 
 func (f *viewFlags) addPolicy(cmd *cobra.Command) {
-	fs := cmd.Flags()
-	f.target = 0.8
-	fs.Var(&f.target, "target", "utilisation to run at, 0.8 or 80%")
-	fs.IntVar(&f.spare, "spare", 0, "servers that may be lost without passing the target")
-	fs.IntVar(&f.perServer, "per-server", 0, "connections one server can hold; 0: no such limit is known")
-	fs.IntVar(&f.min, "min", 0, "fewest servers of the group; 0: none")
-	fs.IntVar(&f.max, "max", 0, "most servers the group may have; 0: no bound")
+	f.policyFlags.add(cmd.Flags())
 	addConfig(cmd, &f.config)
 }
 
+// settle gives the flags their values, and keeps the tables of the config file.
+func (f *viewFlags) settle(cmd *cobra.Command) (err error) {
+	f.tables, err = settlePools(cmd)
+	return err
+}
+
 func addConfig(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "config", "", "config `file`, TOML: flag = value (default: capmon/config.toml in the config folder)")
+	cmd.Flags().StringVar(path, "config", "", "config `file`, TOML: flag = value, and [pool.NAME] with the policy of one pool (default: capmon/config.toml in the config folder)")
 }
 
 // samplingFlags say how this machine is read.
@@ -108,6 +112,7 @@ type samplingFlags struct {
 	interval time.Duration
 	rps      []string
 	latency  bool
+	users    string
 
 	kernelAfter time.Duration // see collectors.Config; no flag
 }
@@ -118,22 +123,8 @@ func (f *samplingFlags) add(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.rps, "rps", nil, "`source` of requests a second, repeatable: [name=]auto|off|ebpf|ebpf:send|ebpf:egress|prom:URL[#metric{l=\"v\"}]|nginx:URL|"+
 		"haproxy:/path.sock|haproxy:URL|apache:URL|caddy:URL|log:/path[:json|:combined]|statsd:ADDRESS[#counter], name being a service or its port "+
 		"(default auto: counted in the kernel where it may be, else from status pages of this machine)")
+	fs.StringVar(&f.users, "users", "", "`source` of the number of people active on this machine, a gauge: prom:URL#metric{l=\"v\"}|statsd:ADDRESS#gauge (default: not measured)")
 	fs.BoolVar(&f.latency, "latency", false, "measure response times in the kernel too (eBPF, Linux)")
-}
-
-// policy checks the numbers of the people who run the fleet.
-func (f *viewFlags) policy() (fleet.Policy, error) {
-	for name, v := range map[string]int{"spare": f.spare, "per-server": f.perServer, "min": f.min, "max": f.max} {
-		if v < 0 || v > 1e9 {
-			return fleet.Policy{}, usagef("--%s %d: want 0 to 1,000,000,000", name, v)
-		}
-	}
-	if f.max > 0 && f.min > f.max {
-		return fleet.Policy{}, usagef("--min %d is more than --max %d", f.min, f.max)
-	}
-	return fleet.Policy{
-		Target: float64(f.target), Spare: f.spare, PerServer: float64(f.perServer), Min: f.min, Max: f.max,
-	}, nil
 }
 
 // newLocalAgent builds the agent of this machine. Errors are usage errors.
@@ -146,6 +137,13 @@ func newLocalAgent(f samplingFlags, labels []string, log *slog.Logger) (*agents.
 		}
 		sources = append(sources, s)
 	}
+	var users collectors.UsersSource
+	if f.users != "" {
+		var err error
+		if users, err = collectors.ParseUsers(f.users); err != nil {
+			return nil, usageError{err}
+		}
+	}
 	tags, err := parseLabels(labels)
 	if err != nil {
 		return nil, err
@@ -153,8 +151,9 @@ func newLocalAgent(f samplingFlags, labels []string, log *slog.Logger) (*agents.
 	if f.interval < time.Second || f.interval > 10*time.Second {
 		return nil, usagef("--interval %v: want 1s to 10s", f.interval)
 	}
+	list := collectors.List(collectors.Config{RPS: sources, Users: users, Latency: f.latency, KernelAfter: f.kernelAfter})
 	a, err := agents.New(agents.Config{
-		Source:   collectors.NewRunner(collectors.List(collectors.Config{RPS: sources, Latency: f.latency, KernelAfter: f.kernelAfter}), collectors.RunnerOptions{}),
+		Source:   collectors.NewRunner(list, collectors.RunnerOptions{}),
 		Interval: f.interval, Labels: tags, Hostname: hostname(), Version: version(), Log: log,
 	})
 	return a, asUsage(err)

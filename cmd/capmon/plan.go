@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"capmon/capacity"
 	"capmon/fleet/report"
@@ -18,32 +17,28 @@ import (
 // planFlags are the question of `capmon plan`. Numbers that were not given are
 // not asked.
 type planFlags struct {
-	view viewFlags
-	from string
-	json bool
-	wait time.Duration
+	ruleFlags
+	view  viewFlags
+	pool  string
+	from  string
+	json  bool
+	wait  time.Duration
+	typed map[string]bool // what stands on the command line
 
-	users, rps  amount
-	perUser     rate
-	peak        float64
-	growth      growth
-	ahead       time.Duration
-	spike       float64
-	perServer   float64
-	cost        time.Duration
-	cores       float64
-	workers     int
-	queue       string
-	usl         pairs
-	servers     int
-	target      share
-	spare       int
-	zones       int
-	min, max    int
-	slo         promise
-	sla, upTime percent
-	warmUp      time.Duration
-	price       float64
+	users, rps amount
+	perUser    rate
+	peak       float64
+	growth     growth
+	ahead      time.Duration
+	spike      float64
+	perServer  float64
+	cost       time.Duration
+	cores      float64
+	workers    int
+	queue      string
+	usl        pairs
+	servers    int
+	zones      int
 }
 
 func newPlan() *cobra.Command {
@@ -52,7 +47,8 @@ func newPlan() *cobra.Command {
 		Use:   "plan",
 		Short: "How many servers a load needs, on paper or from what is measured",
 		Long: "Answers how many servers a load needs, with every formula and its numbers: on paper, or\n" +
-			"from a live fleet (--agents) or a snapshot (--from) with numbers in its place.\n\n" +
+			"from a live fleet (--agents) or a snapshot (--from) with numbers in its place. Of several\n" +
+			"pools it takes the one that --pool names: tiers are never added up.\n\n" +
 			"A load is --users, --rps, or both; what one server holds is --per-server, or --cost with\n" +
 			"--cores. --price is money for a server hour, --cost is CPU time for a request. Nothing is\n" +
 			"rounded but the number of servers, upwards, once.",
@@ -87,31 +83,29 @@ func (f *planFlags) add(cmd *cobra.Command) {
 	fs.StringVar(&f.queue, "queue", "shared", "shared: the workers of a server take from one queue; own: each has its own")
 	fs.Var(&f.usl, "usl", "measured throughput by workers of one server, as 1:955,2:1878,4:3548")
 	fs.IntVar(&f.servers, "servers", 0, "servers there are; 0: not asked")
-	fs.Var(&f.target, "target", "utilisation to run at, 0.8 or 80% (default: by the workers behind one queue, at most 80%)")
-	fs.IntVar(&f.spare, "spare", 0, "servers that may be lost without passing the target")
+	f.ruleFlags.add(fs)
 	fs.IntVar(&f.zones, "zones", 0, "zones of which one may be lost; 0: not asked")
-	fs.IntVar(&f.min, "min", 0, "fewest servers of the group; 0: none")
-	fs.IntVar(&f.max, "max", 0, "most servers the group may have; 0: no bound")
-	fs.Var(&f.slo, "slo", "promised response time, as p99=50ms or mean=20ms")
-	fs.Var(&f.sla, "sla", "percent of the time that enough servers are up, as 99.95")
-	fs.Var(&f.upTime, "availability", "percent of the time that one server is up, with --sla")
-	fs.DurationVar(&f.warmUp, "warm-up", 3*time.Minute, "how long a new server takes")
-	fs.Float64Var(&f.price, "price", 0, "money for a server hour; 0: not asked")
 	fs.StringVar(&f.from, "from", "", "`file` with what is measured, of capmon snapshot --format json; - is standard input")
 	fs.StringArrayVar(&f.view.agents, "agents", nil, "`list` of agents to measure, as on the dashboard")
+	fs.StringVar(&f.pool, "pool", "", "`name` of the pool to plan, where several are measured; with its policy, where [pool.NAME] in the config file holds one")
 	fs.DurationVar(&f.wait, "wait", 3*time.Second, "how long to wait for agents that do not answer")
 	fs.BoolVar(&f.json, "json", false, "print one object: pools as in a snapshot, and the table")
 	addConfig(cmd, &f.view.config)
 	f.view.sec.add(cmd)
 	complete(cmd, "queue", "shared", "own")
 	// The question is of this moment; a file or a variable holds the policy.
-	for _, name := range []string{"users", "rps", "requests-per-user", "peak", "growth", "for", "spike", "cost", "cores", "usl", "servers", "from", "json"} {
+	for _, name := range []string{"users", "rps", "requests-per-user", "peak", "growth", "for", "spike", "cost", "cores", "usl", "servers", "from", "pool", "json"} {
 		onlyOnCommandLine(cmd, name)
 	}
 }
 
 func (f *planFlags) run(cmd *cobra.Command) error {
-	if err := settle(cmd); err != nil {
+	f.typed = map[string]bool{}
+	cmd.Flags().Visit(func(v *pflag.Flag) { f.typed[v.Name] = true })
+	if err := f.view.settle(cmd); err != nil {
+		return err
+	}
+	if err := f.ofPool(cmd); err != nil {
 		return err
 	}
 	if err := f.check(cmd); err != nil {
@@ -142,6 +136,33 @@ func (f *planFlags) run(cmd *cobra.Command) error {
 	return nil
 }
 
+// ofPool takes the policy of the pool from its table in the config file, where
+// the command line says nothing.
+func (f *planFlags) ofPool(cmd *cobra.Command) error {
+	if !f.typed["agents"] && (f.from != "" || f.onPaper()) {
+		f.view.agents = nil // of the file, and not to be asked
+		dropHosts(f.view.tables)
+	}
+	for _, t := range f.view.tables {
+		for _, k := range t.keys {
+			to := cmd.Flags().Lookup(k.name)
+			if t.name != f.pool || to == nil || !configurable(to) || f.typed[k.name] || slices.Contains(hostLists, k.name) {
+				continue
+			}
+			if err := set(cmd.Flags(), k.name, t.key(k.name), k.fromFile); err != nil {
+				return err
+			}
+			if err := f.ruleFlags.check(cmd.Flags().Changed); err != nil {
+				return usagef("%s: %s: %w", k.where, t.key(k.name), err)
+			}
+		}
+	}
+	if !f.typed["per-server"] && !f.users.set {
+		cmd.Flag("per-server").Changed = false // in a file it is of connections, and no users are asked
+	}
+	return nil
+}
+
 // oneLine is what is wrong without the words that every refusal of the maths
 // ends with; several things that are wrong at once stand in one line.
 func oneLine(err error) string {
@@ -152,7 +173,22 @@ func oneLine(err error) string {
 // curveOnly says whether the question is how a server scales inside, without a
 // load.
 func (f *planFlags) curveOnly() bool {
-	return f.usl.text != "" && !f.users.set && !f.rps.set && f.from == "" && len(f.view.agents) == 0
+	return f.usl.text != "" && !f.users.set && !f.rps.set && f.from == "" && !f.live()
+}
+
+// onPaper says whether the command line holds a whole question, so that the
+// agents in the config file are not for it.
+func (f *planFlags) onPaper() bool {
+	load := (f.users.set || f.rps.set) && !f.users.times && !f.rps.times
+	return load && (f.typed["per-server"] || f.typed["cost"] || f.typed["usl"]) || f.typed["usl"] && !f.users.set && !f.rps.set
+}
+
+// live says whether agents are measured: those named, or those of the pool in
+// the config file.
+func (f *planFlags) live() bool {
+	return len(f.view.agents) > 0 || f.from == "" && f.pool != "" && slices.ContainsFunc(f.view.tables, func(t poolTable) bool {
+		return slices.ContainsFunc(t.keys, func(k tableKey) bool { return k.name == "agents" })
+	})
 }
 
 func (f *planFlags) curve(cmd *cobra.Command) error {
@@ -200,12 +236,18 @@ func (f *planFlags) check(cmd *cobra.Command) error {
 			return usagef("--%s %v: want more than 0", v.name, cmd.Flag(v.name).Value)
 		}
 	}
-	for _, name := range []string{"workers", "servers", "spare", "zones", "min", "max"} {
-		if v, err := cmd.Flags().GetInt(name); err != nil || v < 0 || v > capacity.MaxServers {
-			return usagef("--%s %d: want 0 to %s", name, v, capacity.Count(capacity.MaxServers))
+	for _, v := range []struct {
+		name string
+		n    int
+	}{{"workers", f.workers}, {"servers", f.servers}, {"zones", f.zones}} {
+		if err := checkCount(v.name, v.n); err != nil {
+			return err
 		}
 	}
-	measured := f.from != "" || len(f.view.agents) > 0
+	if err := errors.Join(f.ruleFlags.check(given), f.together()); err != nil {
+		return usagef("%s", oneLine(err))
+	}
+	measured := f.from != "" || f.live()
 	switch {
 	case !measured && !f.users.set && !f.rps.set && f.usl.text == "":
 		return usagef("say the load: --users or --rps, or where it is measured: --from FILE or --agents LIST")
@@ -217,24 +259,16 @@ func (f *planFlags) check(cmd *cobra.Command) error {
 		return usagef("--usl: say how many --workers a server runs, or its --cores")
 	case given("cost") && !measured && !f.curveOnly() && !f.rps.set && !given("requests-per-user"):
 		return usagef("--cost is of a request: say --rps, or --users with --requests-per-user")
-	case f.slo.set && !given("cost"):
+	case f.typed["slo"] && !given("cost") && !measured:
 		return usagef("--slo needs --cost: how long a request takes")
-	case !(f.price >= 0 && f.price <= 1e9):
-		return usagef("--price %v: want 0 or more", f.price)
+	case f.typed["pool"] && !measured && !slices.ContainsFunc(f.view.tables, func(t poolTable) bool { return t.name == f.pool }):
+		return usagef("--pool %q: nothing is measured, and no [pool.NAME] in the config file is called so", f.pool)
 	case given("spike") && !(f.spike >= 1 && f.spike <= 1e6):
 		return usagef("--spike %v: want 1 or more, as 1.5", f.spike)
-	case f.warmUp < 0:
-		return usagef("--warm-up %v: want 0 or more", f.warmUp)
 	case f.queue != "shared" && f.queue != "own":
 		return usagef("--queue %q: want shared or own", f.queue)
-	case f.max > 0 && f.min > f.max:
-		return usagef("--min %d is more than --max %d", f.min, f.max)
 	case f.zones == 1:
 		return usagef("--zones 1: losing the only zone leaves nothing: want 2 or more")
-	case (f.sla > 0) != (f.upTime > 0):
-		return usagef("--sla and --availability go together: how often enough servers are up follows from how often one is")
-	case f.sla >= 1:
-		return usagef("--sla 100: nothing is up always: want less, as 99.95")
 	case given("requests-per-user") && !f.users.set:
 		return usagef("--requests-per-user needs --users: how many people there are")
 	case given("requests-per-user") && f.rps.set:
@@ -247,144 +281,4 @@ func (f *planFlags) check(cmd *cobra.Command) error {
 		return usagef("--wait %v: want more than 0 and at most 1m", f.wait)
 	}
 	return nil
-}
-
-// measured is what a snapshot file or a live fleet says; nothing when neither
-// is asked.
-func (f *planFlags) measured(cmd *cobra.Command) (*report.Measured, error) {
-	var in io.Reader
-	what := f.from
-	switch {
-	case f.from == "-":
-		in, what = cmd.InOrStdin(), "standard input"
-	case f.from != "":
-		file, err := os.Open(f.from)
-		if err != nil {
-			return nil, usagef("--from: %w", err)
-		}
-		defer file.Close()
-		in = file
-	case len(f.view.agents) > 0:
-		f.view.sampling.interval, f.view.target, f.view.spare = time.Second, 0.8, f.spare
-		s, err := f.view.read(cmd, f.wait)
-		if err != nil {
-			return nil, err
-		}
-		if s.Totals.Up == 0 {
-			return nil, errShown // why has been said for each host
-		}
-		// The same road as a file: what a plan sees of a fleet is its snapshot.
-		var b bytes.Buffer
-		if err := report.JSON(&b, s); err != nil {
-			return nil, err
-		}
-		in, what = &b, "the fleet"
-	default:
-		return nil, nil
-	}
-	m, err := report.ReadMeasured(in)
-	if err != nil {
-		return nil, usagef("--from: read %s: %w", what, err)
-	}
-	if m.Hosts == 0 {
-		return nil, usagef("%s: no host in it is up: there is nothing to plan from", what)
-	}
-	return &m, nil
-}
-
-// question joins what is measured and what is given; what is given wins.
-func (f *planFlags) question(cmd *cobra.Command, m *report.Measured) (capacity.Question, error) {
-	given := cmd.Flags().Changed
-	source := ""
-	if m == nil {
-		m = &report.Measured{}
-	} else {
-		source = m.String()
-	}
-	users, rps, scaled, err := f.loads(m)
-	if err != nil {
-		return capacity.Question{}, err
-	}
-	q := capacity.Question{
-		Users: users, RPS: rps, CoresUsed: scaled,
-		Growth: capacity.Growth{PerSecond: f.growth.perSecond, Share: f.growth.share, For: f.ahead}, Spike: f.spike,
-		PerServer: m.PerServer, Cores: m.Cores, Workers: f.workers, OwnQueue: f.queue == "own",
-		Rule: capacity.Rule{
-			Target: float64(f.target), Spare: f.spare, Zones: f.zones, Min: f.min, Max: f.max,
-			SLA: float64(f.sla), Availability: float64(f.upTime),
-		},
-		WarmUp: f.warmUp, Have: m.Hosts, Source: source, Least: m.Least, Most: m.Most,
-	}
-	if given("requests-per-user") {
-		q.Demand = &capacity.Demand{Requests: f.perUser.n, Per: f.perUser.per, Peak: f.peak}
-		q.RPS = capacity.Num{}
-	}
-	set := func(name string, to *capacity.Num, v float64) {
-		if given(name) {
-			*to = capacity.Known(v)
-		}
-	}
-	set("per-server", &q.PerServer, f.perServer)
-	set("cores", &q.Cores, f.cores)
-	if given("cores") {
-		q.Least, q.Most = capacity.Num{}, capacity.Num{}
-	}
-	set("cost", &q.Cost, f.cost.Seconds())
-	if f.price > 0 {
-		q.Price = capacity.Known(f.price)
-	}
-	if given("servers") {
-		q.Have = f.servers
-	}
-	if !given("spare") {
-		q.Rule.Spare = m.Spare
-	}
-	if !given("warm-up") && m.WarmUp.OK {
-		q.WarmUp = time.Duration(m.WarmUp.V * float64(time.Second))
-	}
-	if f.slo.set {
-		q.SLO = &f.slo.Promise
-	}
-	if f.usl.text != "" {
-		s, err := f.usl.fit()
-		if err != nil {
-			return capacity.Question{}, err
-		}
-		q.Scaling = &s
-	}
-	if m.CoresUsed.OK && !q.CoresUsed.OK && !q.PerServer.OK && !q.Cost.OK && q.Scaling == nil {
-		return capacity.Question{}, usagef("neither users nor requests are measured there, so what the load takes of the CPU is not known: say --cost or --per-server")
-	}
-	if q.Cost.OK {
-		q.CoresUsed = capacity.Num{} // what a request costs was given: it stands for what was measured
-	}
-	return q, nil
-}
-
-// loads are the users, the requests and the cores used, by what is given or
-// measured. What was measured and not given grows with what was given.
-func (f *planFlags) loads(m *report.Measured) (users, rps, cores capacity.Num, err error) {
-	users, usersBy, errU := f.users.of(m.Users, "users")
-	rps, rpsBy, errR := f.rps.of(m.RPS, "rps")
-	if err := errors.Join(errU, errR); err != nil {
-		return users, rps, cores, usagef("%s", oneLine(err))
-	}
-	by := rpsBy
-	if !f.rps.set {
-		by = usersBy
-		rps = times(rps, by)
-	}
-	if !f.users.set {
-		users = times(users, rpsBy)
-	}
-	return users, rps, times(m.CoresUsed, by), nil
-}
-
-// times is unknown when the factor is: what does not follow from a measurement
-// is not made up.
-func times(n, by capacity.Num) capacity.Num {
-	if !n.OK || !by.OK {
-		return capacity.Num{}
-	}
-	return capacity.Known(n.V * by.V)
 }

@@ -206,3 +206,51 @@ func (p *pairs) Set(text string) error {
 	*p = out
 	return nil
 }
+
+// pace is how many servers may come or go in a time: 4/15s,100%/1m.
+type pace struct {
+	text     string
+	policies []capacity.PacePolicy
+}
+
+func (p *pace) String() string { return p.text }
+func (p *pace) Type() string   { return "pace" }
+
+// maxPace bounds how many policies a pace has, and keptPace how long ago they
+// ask.
+const (
+	maxPace  = 10
+	keptPace = time.Hour
+)
+
+func (p *pace) Set(text string) error {
+	out := pace{text: text}
+	for part := range strings.SplitSeq(text, ",") {
+		number, every, ok := strings.Cut(strings.TrimSpace(part), "/")
+		number, isShare := strings.CutSuffix(number, "%")
+		v, errN := notNegative(number)
+		d, errD := time.ParseDuration(every)
+		whole := v == math.Trunc(v) && v <= capacity.MaxServers
+		if !ok || errN != nil || errD != nil || !(v > 0) || d < time.Second || d > keptPace || !isShare && !whole || isShare && v > 1e6 {
+			return fmt.Errorf("%q: want servers, or a percentage of them, in 1s to 1h, as 4/15s or 100%%/1m", part)
+		}
+		policy := capacity.PacePolicy{Period: d, Servers: int(v)}
+		if isShare {
+			policy = capacity.PacePolicy{Period: d, Share: v / 100}
+		}
+		out.policies = append(out.policies, policy)
+	}
+	if len(out.policies) > maxPace {
+		return fmt.Errorf("want at most %d with commas between", maxPace)
+	}
+	*p = out
+	return nil
+}
+
+// pace is what the maths takes; nil: as fast as is wanted.
+func (p *pace) pace() *capacity.Pace {
+	if len(p.policies) == 0 {
+		return nil
+	}
+	return &capacity.Pace{Policies: p.policies}
+}

@@ -36,7 +36,7 @@ func newSnapshot() *cobra.Command {
 			"to watch a process that may be full, or a counter of requests.",
 		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := settle(cmd); err != nil {
+			if err := f.settle(cmd); err != nil {
 				return err
 			}
 			write, ok := formats[format]
@@ -82,7 +82,7 @@ const (
 // read takes one snapshot, waiting at most wait. What went wrong with single
 // hosts is said on stderr.
 func (f *viewFlags) read(cmd *cobra.Command, wait time.Duration) (fleet.Snapshot, error) {
-	policy, err := f.policy()
+	config, err := f.fleet(cmd.Flags().Changed)
 	if err != nil {
 		return fleet.Snapshot{}, err
 	}
@@ -92,14 +92,14 @@ func (f *viewFlags) read(cmd *cobra.Command, wait time.Duration) (fleet.Snapshot
 		return fleet.Snapshot{}, err
 	}
 	stderr := cmd.ErrOrStderr()
-	if len(f.agents) == 0 {
+	if !src.named {
 		fmt.Fprintf(stderr, "capmon: reading %s\n", src.what)
 	}
 	if src.warning != "" {
 		fmt.Fprintf(stderr, "capmon: %s: nothing proves that these are your agents, and anyone on the way can read along\n", src.warning)
 	}
 	ctx, cancel := context.WithCancel(cmd.Context())
-	in := newFeed(policy)
+	in := newFeed(config)
 	done := make(chan error, 1)
 	go func() { done <- src.run(ctx, in, log, nil) }()
 	in.await(ctx, wait)

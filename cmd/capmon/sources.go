@@ -16,6 +16,7 @@ import (
 // machine in this process.
 type sources struct {
 	what    string // in words, for the screen and for stderr
+	named   bool   // the user named the agents
 	targets []agents.Target
 	local   *agents.Agent
 	sec     agents.Security
@@ -28,8 +29,13 @@ const probeTime = 300 * time.Millisecond
 // sources settles where the numbers come from: the agents named, else the one
 // on this machine, else this process. Errors are usage errors.
 func (f *viewFlags) sources(ctx context.Context, log *slog.Logger) (*sources, error) {
+	targets, err := f.targets()
+	if err != nil {
+		return nil, err
+	}
+	named := len(targets) > 0
 	sec, err := f.sec.security()
-	if errors.Is(err, fs.ErrPermission) && len(f.agents) == 0 && f.sec.token == "" {
+	if errors.Is(err, fs.ErrPermission) && !named && f.sec.token == "" {
 		// A token that only root may read keeps nobody from seeing this machine
 		// in their own process.
 		log.Info("the fleet token can't be read", "reason", err)
@@ -38,7 +44,7 @@ func (f *viewFlags) sources(ctx context.Context, log *slog.Logger) (*sources, er
 	if err != nil {
 		return nil, err
 	}
-	s := &sources{sec: sec}
+	s := &sources{sec: sec, targets: targets, named: named}
 	if f.sec.insecure {
 		s.warning = "INSECURE"
 	}
@@ -48,11 +54,7 @@ func (f *viewFlags) sources(ctx context.Context, log *slog.Logger) (*sources, er
 	if err != nil {
 		return nil, err
 	}
-	if len(f.agents) > 0 {
-		s.targets, err = agents.ParseList(f.agents)
-		if err != nil {
-			return nil, usagef("--agents: %w", err)
-		}
+	if named {
 		s.what = fmt.Sprintf("%d agents", len(s.targets))
 		if len(s.targets) == 1 {
 			s.what = "the agent on " + s.targets[0].Addr

@@ -141,17 +141,17 @@ func watchMain() {
 			os.Exit(1)
 		}
 	}
-	targets, err := agents.ParseList(os.Args[1:])
-	fail(err)
+	var list agents.Lists
+	fail(list.Add("", os.Args[1:]))
 	sec, err := new(securityFlags).security()
 	fail(err)
 	r := &recorder{
-		feed: newFeed(fleet.Policy{Target: 0.8}), many: map[string]int{}, run: map[string]uint64{},
+		feed: newFeed(fleet.Config{Policy: fleet.Policy{Target: 0.8}}), many: map[string]int{}, run: map[string]uint64{},
 		seen: map[string]map[uint64]map[uint64]bool{},
 	}
 	done := make(chan error, 1)
 	go func() {
-		done <- agents.NewViewer(agents.ViewerOptions{Security: sec, Sink: r, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}).Run(ctx, targets)
+		done <- agents.NewViewer(agents.ViewerOptions{Security: sec, Sink: r, Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}).Run(ctx, list.Targets())
 	}()
 	out := json.NewEncoder(os.Stdout)
 	for ctx.Err() == nil {

@@ -54,7 +54,7 @@ func curvePoints(s capacity.Scaling) []float64 {
 func CurveJSON(w io.Writer, s capacity.Scaling, advice []string) error {
 	return planEncode(w, planDoc{
 		Schema: PlanSchema, Pools: []pool{},
-		Plan: planPart{Limits: []planLimit{}, Servers: []planRow{}, Scalability: curveOf(s), Advice: orEmpty(advice)},
+		Plan: planPart{Limits: []planLimit{}, Servers: []serverRow{}, Scalability: curveOf(s), Advice: orEmpty(advice)},
 	})
 }
 

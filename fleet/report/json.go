@@ -60,6 +60,10 @@ type totals struct {
 	Connections num    `json:"connections"`
 	Cores       num    `json:"cores"`
 	CoresUsed   num    `json:"cores_used"`
+
+	UsersNote text `json:"users_note"` // the assumption behind, or the formula
+	Edge      text `json:"edge"`       // the pool that users and rps are of
+	EdgeFrom  text `json:"edge_from"`
 }
 
 type pool struct {
@@ -79,6 +83,26 @@ type pool struct {
 	WarmUpS   num      `json:"warm_up_s"`
 	Formula   text     `json:"formula"`
 	Steps     []string `json:"steps"`
+
+	FullInLowS    num         `json:"full_in_low_s"`
+	FullInHighS   num         `json:"full_in_high_s"`
+	LateS         num         `json:"late_s"` // null: a server that starts now comes in time
+	LoseOne       num         `json:"lose_one"`
+	LoseZone      num         `json:"lose_zone"`
+	GrowthPerMin  num         `json:"growth_per_min"`
+	Climb         num         `json:"climb"`
+	ClimbServers  num         `json:"climb_servers"`
+	ClimbPriceDay num         `json:"climb_price_day"`
+	Target        num         `json:"target"`
+	TargetFrom    text        `json:"target_from"`
+	WaitsS        num         `json:"waits_s"`
+	Users         num         `json:"users"`
+	UsersFrom     text        `json:"users_from"`
+	UsersNote     text        `json:"users_note"`
+	RPS           num         `json:"rps"`
+	RPSCapacity   estimate    `json:"rps_capacity"`
+	Servers       []serverRow `json:"servers"`
+	Verdict       *verdict    `json:"verdict"` // null: on paper
 }
 
 type host struct {
@@ -118,6 +142,11 @@ type host struct {
 	PortsLimit       num  `json:"ports_limit"`
 
 	Notes []string `json:"notes"` // what could not be read, and why
+
+	Pool    text      `json:"pool"`
+	Counted bool      `json:"counted"` // in the totals
+	Users   num       `json:"users"`   // a gauge that was named
+	Learned []learned `json:"learned"`
 }
 
 type process struct {
@@ -183,6 +212,13 @@ type service struct {
 	ConnectionLimit num  `json:"connections_limit"`
 	LimitFrom       text `json:"connections_limit_from"`
 	RPSNote         text `json:"rps_note"` // why there is no rps
+
+	Peers []peer `json:"peers"` // who held most of its connections when last listed, most first; null: not known
+}
+
+type peer struct {
+	Address     string `json:"address"`
+	Connections int    `json:"connections"`
 }
 
 type status struct {
@@ -215,19 +251,12 @@ func document(s fleet.Snapshot) doc {
 		Totals: totals{
 			Hosts: s.Totals.Hosts, HostsUp: s.Totals.Up, Users: num(s.Totals.Users), UsersFrom: s.Totals.UsersFrom,
 			RPS: num(s.Totals.RPS), Connections: num(s.Totals.Connections), Cores: num(s.Totals.Cores), CoresUsed: num(s.Totals.CoresUsed),
+			UsersNote: text(s.Totals.UsersNote), Edge: text(s.Totals.Edge), EdgeFrom: text(s.Totals.EdgeFrom),
 		},
 		Pools: make([]pool, 0, len(s.Pools)), Hosts: make([]host, 0, len(s.Hosts)),
 	}
-	for _, p := range s.Pools {
-		v := pool{
-			Name: p.Name, Hosts: p.Hosts, Bound: text(p.Bound), Headroom: num(p.Headroom), RoomUsers: num(p.RoomUsers),
-			RoomRPS: num(p.RoomRPS), Need: num(p.Need), Raw: num(p.Raw), Spare: s.Policy.Spare, Run: num(p.Run), Short: num(p.Short),
-			Trend: "unknown", Formula: text(p.Formula), Steps: orEmpty(p.Steps),
-		}
-		if s.Policy.WarmUp > 0 {
-			v.WarmUpS = num(capacity.Known(s.Policy.WarmUp.Seconds()))
-		}
-		d.Pools = append(d.Pools, v)
+	for i := range s.Pools {
+		d.Pools = append(d.Pools, poolOf(&s.Pools[i]))
 	}
 	for i := range s.Hosts {
 		d.Hosts = append(d.Hosts, hostOf(&s.Hosts[i]))
@@ -246,6 +275,10 @@ func hostOf(h *fleet.Host) host {
 		Memory: memory{num(h.MemoryUsed), num(h.MemoryTotal)}, Self: self{num(h.SelfCPU), num(h.SelfRSS)},
 		Throttled: num(h.Throttled), ConnectionsFrom: text(h.ConnectionsFrom), ConnectionsDrift: num(h.ConnectionsDrift),
 		TimeWait: num(h.TimeWait), PortsUsed: num(h.PortsUsed), PortsLimit: num(h.PortsLimit), Notes: orEmpty(h.Unread()),
+		Pool: text(h.Pool), Counted: h.Counted, Users: num(h.Users), Learned: []learned{},
+	}
+	for i := range h.Learned {
+		v.Learned = append(v.Learned, learnedOf(&h.Learned[i]))
 	}
 	for _, l := range h.Machine.GetLabels() {
 		v.Labels[l.GetKey()] = l.GetValue()
@@ -291,7 +324,19 @@ func serviceOf(s *fleet.Service) service {
 		Accepts: num(s.Accepts), Queue: num(s.Queue), QueueLimit: num(s.QueueLimit), Drops: num(s.Drops),
 		FilesUsed: num(s.FilesUsed), FilesLimit: num(s.Files),
 		ConnectionLimit: num(s.ConnectionsLimit), LimitFrom: text(s.ConnectionsFrom), RPSNote: text(s.RPSNote),
+		Peers: peersOf(s.Peers),
 	}
+}
+
+func peersOf(peers []fleet.Peer) []peer {
+	if peers == nil {
+		return nil
+	}
+	list := make([]peer, len(peers)) // [] when nobody holds many
+	for i, p := range peers {
+		list[i] = peer{p.Addr, p.Connections}
+	}
+	return list
 }
 
 func findingOf(f *fleet.Finding) *finding {

@@ -29,7 +29,7 @@ type planPart struct {
 	Target      num         `json:"target"`
 	TargetFrom  text        `json:"target_from"`
 	Limits      []planLimit `json:"limits"`
-	Servers     []planRow   `json:"servers"`
+	Servers     []serverRow `json:"servers"`
 	Scalability *planCurve  `json:"scalability"`
 	Advice      []string    `json:"advice"`
 }
@@ -42,17 +42,6 @@ type planLimit struct {
 	From      string `json:"from"`
 	Target    num    `json:"target"`
 	Servers   int    `json:"servers"`
-}
-
-type planRow struct {
-	Servers    int      `json:"servers"`
-	Marks      []string `json:"marks"`
-	Now        num      `json:"now"`
-	OneLost    num      `json:"one_lost"`
-	Later      num      `json:"later"`
-	FullInS    num      `json:"full_in_s"`
-	ResponseS  num      `json:"response_s"`
-	CostPerDay num      `json:"cost_per_day"`
 }
 
 type planCurve struct {
@@ -71,6 +60,8 @@ func planDocument(p capacity.Plan) planDoc {
 		Name: "plan", Hosts: p.Servers, Bound: text(s.Limit), Headroom: num(p.Headroom), RoomRPS: num(p.RoomRPS),
 		Need: num(number(s.Need)), Raw: num(number(s.Raw)), Spare: s.Spare, Run: num(number(s.Run)), Short: num(number(s.Short)),
 		Trend: capacity.DirectionUnknown.String(), FullInS: num(p.FullIn), Formula: text(s.Formula), Steps: orEmpty(p.Steps),
+		Target: num(capacity.Known(p.Target)), TargetFrom: text(p.Basis), Users: num(p.Users), RPS: num(p.RPS),
+		RPSCapacity: estimateOf(capacity.Estimate{}), Servers: serverRows(p.Rows), WaitsS: num(capacity.Known(0)),
 	}
 	if p.Unit == "users" {
 		v.RoomUsers = num(p.Room)
@@ -80,10 +71,21 @@ func planDocument(p capacity.Plan) planDoc {
 	}
 	if p.WarmUp > 0 {
 		v.WarmUpS = num(capacity.Known(p.WarmUp.Seconds()))
+		if late := p.WarmUp.Seconds() - p.FullIn.V; p.FullIn.OK && late > 0 {
+			v.LateS = num(capacity.Known(late))
+		}
+	}
+	if p.Growth.PerSecond != 0 && p.Growth.Share == 0 {
+		v.GrowthPerMin = num(capacity.Known(p.Growth.PerSecond * 60))
+	}
+	for _, r := range p.Rows {
+		if r.Servers == p.Servers {
+			v.LoseOne = num(r.Lost)
+		}
 	}
 	part := planPart{
 		Users: num(p.Users), RPS: num(p.RPS), Later: num(p.Later), Target: num(capacity.Known(p.Target)), TargetFrom: text(p.Basis),
-		Limits: []planLimit{}, Servers: []planRow{}, Advice: orEmpty(p.Advice),
+		Limits: []planLimit{}, Servers: serverRows(p.Rows), Advice: orEmpty(p.Advice),
 	}
 	if p.Later.OK {
 		part.LaterS = num(capacity.Known(p.Growth.Horizon().Seconds()))
@@ -96,12 +98,6 @@ func planDocument(p capacity.Plan) planDoc {
 		part.Limits = append(part.Limits, planLimit{
 			Name: l.Name, Used: num(capacity.Known(l.Used)), PerServer: num(capacity.Known(l.Typical())), Unit: l.Unit, From: l.From,
 			Target: num(capacity.Known(target)), Servers: s.Each[i],
-		})
-	}
-	for _, r := range p.Rows {
-		part.Servers = append(part.Servers, planRow{
-			Servers: r.Servers, Marks: orEmpty(r.Marks), Now: num(r.Now), OneLost: num(r.Lost), Later: num(r.Later),
-			FullInS: num(r.FullIn), ResponseS: num(r.Response), CostPerDay: num(r.PerDay),
 		})
 	}
 	if p.Scaling != nil {

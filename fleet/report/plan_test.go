@@ -99,10 +99,11 @@ func TestPlanHasThePoolsOfASnapshot(t *testing.T) {
 func TestReadMeasured(t *testing.T) {
 	var b bytes.Buffer
 	s := scene()
+	s.Pools[0].Spare, s.Pools[0].WarmUp = 1, 3*time.Minute
 	if err := report.JSON(&b, s); err != nil {
 		t.Fatal(err)
 	}
-	m, err := report.ReadMeasured(&b)
+	m, err := report.ReadMeasured(&b, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +123,7 @@ func TestReadMeasured(t *testing.T) {
 		`{"schema":3}`:                      "not a snapshot",
 		`{"schema":"capmon.snapshot/1\n"} `: "capmon snapshot --format json",
 	} {
-		if _, err := report.ReadMeasured(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), why) {
+		if _, err := report.ReadMeasured(strings.NewReader(text), ""); err == nil || !strings.Contains(err.Error(), why) {
 			t.Errorf("%.40q: %v, want %q", text, err, why)
 		}
 	}
@@ -133,15 +134,20 @@ func FuzzReadMeasured(f *testing.F) {
 	if err := report.JSON(&b, scene()); err != nil {
 		f.Fatal(err)
 	}
-	f.Add(b.Bytes())
-	f.Add([]byte(`{"schema":"capmon.snapshot/1","totals":{"hosts_up":-1,"users":1e999}}`))
-	f.Add([]byte(`{"schema":"capmon.snapshot/1","hosts":[{"state":"up","cores_available":1e308},{"state":"up","cores_available":1e308}]}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		m, err := report.ReadMeasured(bytes.NewReader(text))
+	f.Add(b.Bytes(), "")
+	b.Reset()
+	if err := report.JSON(&b, tiers()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b.Bytes(), "web")
+	f.Add([]byte(`{"schema":"capmon.snapshot/1","totals":{"hosts_up":-1,"users":1e999}}`), "")
+	f.Add([]byte(`{"schema":"capmon.snapshot/1","hosts":[{"state":"up","cores_available":1e308},{"state":"up","cores_available":1e308}]}`), "")
+	f.Fuzz(func(t *testing.T, text []byte, pool string) {
+		m, err := report.ReadMeasured(bytes.NewReader(text), pool)
 		if err != nil {
 			return
 		}
-		for _, n := range []capacity.Num{m.Users, m.RPS, m.Cores, m.CoresUsed, m.PerServer, m.WarmUp} {
+		for _, n := range []capacity.Num{m.Users, m.RPS, m.Cores, m.CoresUsed, m.PerServer, m.WarmUp, m.Target, m.Cost, m.Background} {
 			if n.OK && !(n.V >= 0 && n.V <= math.MaxFloat64) {
 				t.Fatalf("%+v", m)
 			}

@@ -19,6 +19,9 @@ func Prom(w io.Writer, s fleet.Snapshot) error {
 	m.fleet(s)
 	for i := range s.Pools {
 		m.pool(&s.Pools[i])
+		if s.Totals.Edge == s.Pools[i].Name {
+			m.gauge("capmon_pool_edge", "1 for the pool whose users and requests are the fleet's.", number(1), "pool", s.Pools[i].Name)
+		}
 	}
 	for i := range s.Hosts {
 		m.host(&s.Hosts[i])
@@ -97,8 +100,8 @@ func (m *metrics) fleet(s fleet.Snapshot) {
 	m.gauge(hosts, about, number(t.Down), "state", "down")
 	m.gauge(hosts, about, number(t.Unseen), "state", "unseen")
 	m.gauge("capmon_hosts_counted", "Hosts that the totals stand on.", number(t.Counted))
-	m.gauge("capmon_users", "Active users, counted by connections.", t.Users)
-	m.gauge("capmon_requests_per_second", "Responses a second of all hosts that know, mean of 10 s.", t.RPS)
+	m.gauge("capmon_users", "Active users of the edge pool; of all pools where no edge is known.", t.Users)
+	m.gauge("capmon_requests_per_second", "Responses a second of the edge pool, of all pools where no edge is known, mean of 10 s.", t.RPS)
 	m.gauge("capmon_connections", "Established connections, server side.", t.Connections)
 	m.gauge("capmon_cores", "Cores available.", t.Cores)
 	m.gauge("capmon_cores_used", "Cores used.", t.CoresUsed)
@@ -115,6 +118,19 @@ func (m *metrics) pool(p *fleet.Pool) {
 	m.gauge("capmon_pool_lose_one_ratio", "Utilisation of the nearest limit after losing one host.", p.LoseOne, l...)
 	m.gauge("capmon_pool_room_users", "Users left to the limit.", p.RoomUsers, l...)
 	m.gauge("capmon_pool_room_requests_per_second", "Requests a second left to the limit, at least.", p.RoomRPS, l...)
+	m.gauge("capmon_pool_lose_zone_ratio", "Utilisation of the nearest limit after losing the largest zone.", p.LoseZone, l...)
+	m.gauge("capmon_pool_spare", "Servers of those required that may be lost.", capacity.Num{V: float64(p.Spare), OK: p.Need.OK}, l...)
+	m.gauge("capmon_pool_target_ratio", "Utilisation of the nearest limit to run at.", capacity.Num{V: p.Target, OK: p.Target > 0}, l...)
+	m.gauge("capmon_pool_full_in_seconds", "Time until there is no room left at the present growth; absent unless room is falling.", p.Trend.FullIn, l...)
+	m.gauge("capmon_pool_warm_up_seconds", "Time until a new server takes load.", capacity.Num(above0Span(p.WarmUp)), l...)
+	m.gauge("capmon_pool_late_seconds", "Time by which a server that starts now comes too late; absent where it comes in time.", p.Late, l...)
+	m.gauge("capmon_pool_users", "Active users.", p.Users, l...)
+	m.gauge("capmon_pool_requests_per_second", "Responses a second, mean of 10 s.", p.RPS, l...)
+	m.gauge("capmon_pool_requests_per_second_capacity", "Requests a second that its hosts can take at 100% of their nearest limits, by how far that can be trusted.",
+		p.RPSCapacity.Capacity, "pool", p.Name, "trust", p.RPSCapacity.Trust.String())
+	m.gauge("capmon_pool_climb_ratio", "How many times the load grew at most within the time a new server takes.", p.Climb, l...)
+	m.gauge("capmon_pool_climb_servers", "Servers that a reserve for that would take beyond those required.", p.ClimbServers, l...)
+	m.gauge("capmon_pool_verdict", "1 for the level of the verdict: ok, soon, act or unknown.", number(1), "pool", p.Name, "level", levelWords[p.Verdict.Level])
 	for _, v := range p.Limits {
 		m.gauge("capmon_pool_limit_ratio", "Utilisation of a limit of the pool.", capacity.Known(v.Ratio()), "pool", p.Name, "limit", v.Name)
 	}
@@ -153,6 +169,13 @@ func (m *metrics) host(h *fleet.Host) {
 	m.gauge("capmon_host_ephemeral_ports_used", "Local ports taken towards the remote address with the most connections.", h.PortsUsed, l...)
 	m.gauge("capmon_host_ephemeral_ports", "Local ports there are to take.", h.PortsLimit, l...)
 	m.gauge("capmon_host_connections_drift", "What the running counter of connections had too many when last checked.", h.ConnectionsDrift, l...)
+	if h.Pool != "" {
+		m.gauge("capmon_host_pool", "1 for the pool that the host is in.", number(1), "host", h.Name, "pool", h.Pool)
+	}
+	m.gauge("capmon_host_users", "Active users by a gauge that was named.", h.Users, l...)
+	for i := range h.Learned {
+		m.learned(h.Name, &h.Learned[i])
+	}
 	for i := range h.Services {
 		m.service(h.Name, &h.Services[i])
 	}
@@ -166,6 +189,26 @@ func (m *metrics) host(h *fleet.Host) {
 	for i := range h.Findings {
 		m.finding(h.Name, &h.Findings[i])
 	}
+}
+
+// learned is what traffic taught of a limit; the names say the unit of its load.
+func (m *metrics) learned(host string, v *fleet.Learned) {
+	l := []string{"host", host, "limit", v.Limit, "port", strconv.Itoa(v.Port), "service", v.Service}
+	trust := slices.Concat(l, []string{"trust", v.AtTarget.Trust.String()})
+	full := slices.Concat(l, []string{"trust", v.Full.Trust.String()})
+	cost := capacity.Num{V: v.AtTarget.Cost.Request, OK: v.AtTarget.Cost.Points > 0}
+	if v.Unit == perConnection {
+		m.gauge("capmon_host_learned_capacity_connections", "Connections that a limit can take at the target, by how far that can be trusted.", v.AtTarget.Capacity, trust...)
+		m.gauge("capmon_host_learned_limit_connections", "Connections that a limit can take at 100%, by how far that can be trusted.", v.Full.Capacity, full...)
+		m.gauge("capmon_host_learned_connection_bytes", "Memory of a connection.", cost, l...)
+	} else {
+		m.gauge("capmon_host_learned_capacity_requests_per_second", "Requests a second that a limit can take at the target, by how far that can be trusted; port 0 is the whole host.", v.AtTarget.Capacity, trust...)
+		m.gauge("capmon_host_learned_limit_requests_per_second", "Requests a second that a limit can take at 100%, by how far that can be trusted.", v.Full.Capacity, full...)
+		m.gauge("capmon_host_learned_request_cpu_seconds", "CPU time of a request.", cost, l...)
+	}
+	m.gauge("capmon_host_learned_points", "Points of ten seconds that it stands on.", number(v.Basis.Points), l...)
+	m.gauge("capmon_host_learned_change_ratio", "How many times as much a request costs since its last change.",
+		capacity.Num{V: v.Basis.Change.Factor, OK: !v.Basis.Change.At.IsZero()}, l...)
 }
 
 func (m *metrics) service(host string, v *fleet.Service) {

@@ -69,13 +69,14 @@ func one(seq int, at time.Time) *sample.Sample {
 				Port: 80, Name: "nginx", Connections: new(uint32(9_000)), Rps: new(float32(1234.5)), Responses: new(uint64(1<<40 + 1000*seq)),
 				RpsSource: sample.RpsSource_RPS_SOURCE_NGINX, Status: []uint64{3, 40, 5 + uint64(10*seq)}, Pid: 40,
 				Accepts: new(float32(12.5)), Queue: new(uint32(3)), Drops: new(uint64(17)),
+				Peers:   []*sample.Peer{{Address: "10.0.0.9", Connections: 8_500}, {Address: "2001:db8::9", Connections: 500}},
 				Latency: &sample.Latency{MeanUs: 1500, P50Us: 1000, P95Us: 4000, P99Us: 20_000},
 				Limits: &sample.ServiceLimits{
 					Queue: new(uint32(511)), FilesUsed: new(uint32(9_050)), Files: new(uint64(20_000)),
 					Connections: new(uint64(12_000)), ConnectionsFrom: "worker_connections 6000 x 2",
 				},
 			},
-			{Port: 443, RpsNote: "it speaks TLS"},
+			{Port: 443, RpsNote: "it speaks TLS", Peers: []*sample.Peer{{}}},
 			{Port: 3000, Name: "node", Rps: new(float32(1200)), Pid: 7, Behind: 80, Finding: finding},
 		},
 		Processes: []*sample.Process{{Pid: 7, Name: "node", Run: 1040, Wait: 12, Threads: 11, Finding: finding}, {Pid: 40, Name: "ng\"inx", Run: 290, Threads: 1}},
@@ -87,7 +88,7 @@ func one(seq int, at time.Time) *sample.Sample {
 func TestGoldens(t *testing.T) {
 	empty := fleet.New(fleet.Config{}).Snapshot(fleet.Ask{}, time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	for name, write := range map[string]func(io.Writer, fleet.Snapshot) error{"json": report.JSON, "txt": report.Text, "prom": report.Prom} {
-		for scene, s := range map[string]fleet.Snapshot{"three": scene(), "empty": empty} {
+		for scene, s := range map[string]fleet.Snapshot{"three": scene(), "empty": empty, "tiers": tiers()} {
 			t.Run(scene+"."+name, func(t *testing.T) {
 				var b bytes.Buffer
 				if err := write(&b, s); err != nil {
@@ -144,7 +145,8 @@ func TestContract(t *testing.T) {
 	up, down := hosts[0].(map[string]any), hosts[2].(map[string]any)
 	keys("thread", up["hottest_thread"], "pid tid name demand")
 	service := up["services"].([]any)[0]
-	keys("service", service, "port name rps rps_source responses_total connections status latency_s flags pid behind finding accepts queue queue_limit drops")
+	keys("service", service, "port name rps rps_source responses_total connections status latency_s flags pid behind finding accepts queue queue_limit drops peers")
+	keys("peer", service.(map[string]any)["peers"].([]any)[0], "address connections")
 	keys("status", service.(map[string]any)["status"], "2xx 3xx 4xx 5xx")
 	keys("latency", service.(map[string]any)["latency_s"], "mean p50 p95 p99")
 	process := up["processes"].([]any)[0]
@@ -191,7 +193,9 @@ func TestNoNaN(t *testing.T) {
 
 func TestPromIsValid(t *testing.T) {
 	var b bytes.Buffer
-	if err := report.Prom(&b, scene()); err != nil {
+	s, engine := scene(), tiers()
+	s.Pools, s.Hosts, s.Totals.Edge = append(s.Pools, engine.Pools...), append(s.Hosts, engine.Hosts[:3]...), engine.Totals.Edge
+	if err := report.Prom(&b, s); err != nil {
 		t.Fatal(err)
 	}
 	parser := expfmt.NewTextParser(model.LegacyValidation)
@@ -218,7 +222,7 @@ func TestPromIsValid(t *testing.T) {
 		return 0
 	}
 	for _, c := range []struct{ got, want float64 }{
-		{value("capmon_pool_need", "pool", "all"), 4},
+		{value("capmon_pool_need", "pool", "all"), 5},
 		{value("capmon_host_cpu_ratio", "host", "数据库"), 0.38},
 		{value("capmon_host_connections", "host", `we"ird\`), 9600},
 		{value("capmon_service_requests_per_second", "host", "数据库", "port", "80", "service", "nginx"), 1234.5},
@@ -232,6 +236,19 @@ func TestPromIsValid(t *testing.T) {
 		{value("capmon_host_limit_ratio", "host", "数据库", "limit", "thread"), 0.99},
 		{value("capmon_simulated"), 1},
 		{value("capmon_host_up", "host", "web-3"), 0},
+		{value("capmon_host_pool", "host", "web-2", "pool", "web"), 1},
+		{value("capmon_pool_edge", "pool", "lb"), 1},
+		{value("capmon_pool_full_in_seconds", "pool", "web"), 67},
+		{value("capmon_pool_warm_up_seconds", "pool", "web"), 180},
+		{value("capmon_pool_late_seconds", "pool", "web"), 113},
+		{value("capmon_pool_users", "pool", "lb"), 9000},
+		{value("capmon_pool_requests_per_second", "pool", "web"), 3100},
+		{value("capmon_pool_requests_per_second_capacity", "pool", "web", "trust", "learned"), 16_100},
+		{value("capmon_pool_verdict", "pool", "web", "level", "act"), 1},
+		{value("capmon_host_learned_capacity_requests_per_second", "host", "web-2", "limit", "cpu", "port", "80", "service", "nginx", "trust", "at least"), 5200},
+		{value("capmon_host_learned_limit_requests_per_second", "host", "web-1", "limit", "cpu", "port", "80", "service", "nginx", "trust", "learned"), 8050},
+		{value("capmon_host_learned_request_cpu_seconds", "host", "web-1", "limit", "cpu", "port", "80", "service", "nginx"), 0.0081},
+		{value("capmon_host_learned_connection_bytes", "host", "web-1", "limit", "memory", "port", "443", "service", "nginx"), 12_300},
 	} {
 		if c.got != c.want {
 			t.Errorf("%v, want %v", c.got, c.want)

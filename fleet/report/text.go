@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,8 +22,9 @@ func Text(w io.Writer, s fleet.Snapshot) error {
 	for _, p := range s.Pools {
 		poolText(&b, p, len(s.Pools) > 1)
 	}
+	poolTable(&b, s)
 	b.WriteString("\n")
-	table(&b, rowsOf(s))
+	hostTable(&b, s)
 	for i := range s.Hosts {
 		if h := &s.Hosts[i]; h.State != fleet.Up {
 			fmt.Fprintf(&b, "\n%s is %s", h.Name, h.State)
@@ -35,6 +37,11 @@ func Text(w io.Writer, s fleet.Snapshot) error {
 	}
 	for i := range s.Hosts {
 		h := &s.Hosts[i]
+		for k := range h.Learned {
+			if line := sayLearned(h.Name, &h.Learned[k], targetOf(s, h), s.At); line != "" {
+				b.WriteString("\n" + line)
+			}
+		}
 		for k := range h.Findings {
 			fmt.Fprintf(&b, "\n%s: %s", h.Name, h.Findings[k].Say())
 		}
@@ -73,19 +80,21 @@ func header(b *bytes.Buffer, s fleet.Snapshot) {
 }
 
 func poolText(b *bytes.Buffer, p fleet.Pool, named bool) {
-	prefix := ""
+	pool := ""
 	if named {
-		prefix = p.Name + ": "
+		pool = p.Name + ": "
 	}
-	if len(p.Verdict.Do) > 0 {
+	if do := longest(p.Verdict.Do); do != "" {
 		sign := p.Verdict.Level.Sign()
-		if sign != "" && !strings.HasPrefix(p.Verdict.Do[0], sign) {
-			prefix += sign + " "
+		if sign != "" && !strings.HasPrefix(do, sign) {
+			sign += " "
+		} else {
+			sign = ""
 		}
-		b.WriteString(prefix + p.Verdict.Do[0] + "\n")
+		b.WriteString(pool + sign + do + "\n")
 	}
-	if len(p.Verdict.Why) > 0 {
-		b.WriteString(p.Verdict.Why[0] + "\n")
+	if why := longest(p.Verdict.Why); why != "" {
+		b.WriteString(pool + why + "\n")
 	}
 }
 
@@ -101,8 +110,8 @@ func rowsOf(s fleet.Snapshot) [][]string {
 	}
 	t := s.Totals
 	bound, room := "?", capacity.Num{}
-	if len(s.Pools) > 0 {
-		bound, room = or(s.Pools[0].Bound, "?"), s.Pools[0].RoomUsers
+	if p := edgePool(s); p != nil {
+		bound, room = or(p.Bound, "?"), p.RoomUsers
 	}
 	return append(rows, []string{
 		"FLEET", fmt.Sprintf("%d/%d", t.Counted, t.Hosts), "", percent(t.CPU), decimal(t.CoresUsed, 1), amount(t.Cores), hot(t.HottestCore),
@@ -110,12 +119,25 @@ func rowsOf(s fleet.Snapshot) [][]string {
 	})
 }
 
-// leftAligned are the columns of words.
-var leftAligned = map[int]bool{0: true, 1: true, 10: true, 11: true}
+// hostTable writes one line a host, with its pool where there are several.
+func hostTable(b *bytes.Buffer, s fleet.Snapshot) {
+	rows, left := rowsOf(s), map[int]bool{0: true, 1: true, 10: true, 11: true}
+	if len(s.Pools) > 1 {
+		pools := []string{"POOL"}
+		for i := range s.Hosts {
+			pools = append(pools, or(s.Hosts[i].Pool, "?"))
+		}
+		for i, name := range append(pools, "") {
+			rows[i] = slices.Insert(rows[i], 1, name)
+		}
+		left = map[int]bool{0: true, 1: true, 2: true, 11: true, 12: true}
+	}
+	table(b, rows, left)
+}
 
 // table writes rows in columns as wide as their widest cell, with two spaces
-// between them and none at the end of a line.
-func table(b *bytes.Buffer, rows [][]string) {
+// between them and none at the end of a line; left says which are of words.
+func table(b *bytes.Buffer, rows [][]string, left map[int]bool) {
 	widths := make([]int, len(rows[0]))
 	for _, r := range rows {
 		for i, c := range r {
@@ -129,7 +151,7 @@ func table(b *bytes.Buffer, rows [][]string) {
 			if i > 0 {
 				line.WriteString("  ")
 			}
-			if leftAligned[i] {
+			if left[i] {
 				line.WriteString(c + pad)
 			} else {
 				line.WriteString(pad + c)
