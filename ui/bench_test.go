@@ -25,9 +25,21 @@ func BenchmarkRender(b *testing.B) {
 // BenchmarkSecond is what a model does once a second: take a frame, settle,
 // draw, compare.
 func BenchmarkSecond(b *testing.B) {
-	f := fixture{hosts: 50, cores: 64, level: fleet.OK, limited: true}.frame()
+	second(b, fixture{hosts: 50, cores: 64, level: fleet.OK, limited: true}.frame(), 200, 50)
+}
+
+// BenchmarkSecondOfEngine is the same with everything the engine says: in one
+// pool, in several, and where the selected host tells it.
+func BenchmarkSecondOfEngine(b *testing.B) {
+	one := withEngine(fixture{hosts: 50, cores: 64, level: fleet.OK, limited: true}.frame())
+	b.Run("one pool 200x50", func(b *testing.B) { second(b, one, 200, 50) })
+	b.Run("one pool 120x40", func(b *testing.B) { second(b, one, 120, 40) })
+	b.Run("8 pools 200x50", func(b *testing.B) { second(b, tiered(50, 8, "web"), 200, 50) })
+}
+
+func second(b *testing.B, f Frame, w, h int) {
 	m := newModel(Options{}, 24, theme(b, "dark", 24, false), nil)
-	m.Update(sizeMsg{200, 50})
+	m.Update(sizeMsg{w, h})
 	b.ReportAllocs()
 	for b.Loop() {
 		m.Update(frameMsg(f))

@@ -262,6 +262,8 @@ func plain(r rune) rune {
 		return '<'
 	case '×':
 		return 'x'
+	case 'µ':
+		return 'u'
 	case '░', '·':
 		return '.'
 	case '…':

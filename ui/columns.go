@@ -13,6 +13,7 @@ type columnID uint8
 const (
 	colHost columnID = iota
 	colRole
+	colPool
 	colCPU
 	colCores
 	colHot
@@ -56,7 +57,10 @@ func columnsOf(f *Frame, v *View, width int, rows []int) []column {
 		}
 	}
 	add(0, column{id: colHost, head: "HOST", left: true, sort: SortName, width: min(facts.name, 9)})
-	if facts.role > 0 {
+	pooled := facts.pool > 0
+	if pooled {
+		add(80, column{id: colPool, head: "POOL", space: 2, left: true, width: 4})
+	} else if facts.role > 0 {
 		add(120, column{id: colRole, head: "ROLE", space: 2, left: true, width: min(max(facts.role, 4), 8)})
 	}
 	add(0, column{id: colCPU, head: cpu, space: 2, width: 4, sort: SortCPU})
@@ -70,7 +74,9 @@ func columnsOf(f *Frame, v *View, width int, rows []int) []column {
 	add(0, column{id: colConns, head: "CONNS", space: 2, width: 6, sort: SortConns})
 	add(0, column{id: colRoom, head: room, space: 1, width: 6, sort: SortRoom})
 	add(80, column{id: colBound, head: "BOUND", space: 2, left: true, width: 6})
-	add(80, column{id: colTrend, head: "", space: 1, left: true})
+	if !pooled || width >= 100 { // else the pool has its place
+		add(80, column{id: colTrend, head: "", space: 1, left: true})
+	}
 	add(100, column{id: colAge, head: "AGE", space: 1, width: 4, sort: SortAge})
 	add(0, column{id: colFlag, head: "FLAG", space: 1, left: true, width: 8})
 	stretch(cols, width-2, facts)
@@ -80,6 +86,7 @@ func columnsOf(f *Frame, v *View, width int, rows []int) []column {
 // facts are what the hosts listed have in common.
 type facts struct {
 	name, role int // widest, in cells
+	pool       int // the same of the pools; 0 where there is one
 	cores      int // most
 	steal      bool
 	roomIsRPS  bool
@@ -92,6 +99,9 @@ func survey(f *Frame, rows []int) facts {
 		h := &f.Hosts[i]
 		out.name = max(out.name, cells(h.Name))
 		out.role = max(out.role, cells(label(h, "role")))
+		if tiers(f) {
+			out.pool = max(out.pool, cells(h.Pool), 1)
+		}
 		out.cores = max(out.cores, len(h.Cores))
 		out.steal = out.steal || h.Newest.GetCpu() != nil && h.Newest.GetCpu().Steal != nil
 		anyRoom = anyRoom || h.RoomRPS.OK
@@ -101,17 +111,19 @@ func survey(f *Frame, rows []int) facts {
 	return out
 }
 
-// stretch gives away the cells that are left: to names first, then to cores
+// stretch gives away the cells that are left: to names and pools first, then to cores
 // and the last minute, and takes them back from the last minute before a name
 // is cut.
 func stretch(cols []column, width int, about facts) {
 	left := width
-	var name, cores, trend *column
+	var name, pool, cores, trend *column
 	for i := range cols {
 		left -= cols[i].space + cols[i].width
 		switch cols[i].id {
 		case colHost:
 			name = &cols[i]
+		case colPool:
+			pool = &cols[i]
 		case colCores:
 			cores = &cols[i]
 		case colTrend:
@@ -127,6 +139,7 @@ func stretch(cols []column, width int, about facts) {
 		left -= n
 	}
 	give(name, min(about.name, 16))
+	give(pool, min(about.pool, 10))
 	give(trend, 12)
 	give(cores, max(min(about.cores, 16), 9))
 	give(trend, 15)
@@ -243,6 +256,8 @@ func drawCell(a area, c column, v *View, h *fleet.Host, st style, mark sign) {
 	switch c.id {
 	case colHost:
 		a.text(0, 0, st, cutMiddle(h.Name, c.width))
+	case colPool:
+		a.text(0, 0, dim, cutMiddle(or(h.Pool, unknownText), c.width))
 	case colRole:
 		a.text(0, 0, dim, cutMiddle(label(h, "role"), c.width))
 	case colCPU:

@@ -264,6 +264,12 @@ func scenes() map[string]Frame {
 		"hostile":   hostile.frame(),
 		"told":      fixture{hosts: 3, cores: 8, level: fleet.Soon, limited: true, told: true, full: 1, names: []string{"ws-1", "数据库", long}}.frame(),
 		"odd":       odd,
+		"engine":    withEngine(fixture{hosts: 9, cores: 8, level: fleet.Act, limited: true, full: 3, told: true}.frame()),
+		"tiers":     tiered(9, 3, "web"),
+		"no edge":   tiered(9, 3, ""),
+		"pools":     tiered(24, 8, "api"),
+		"little":    byLittle(),
+		"odd steps": oddEngine(),
 	}
 }
 

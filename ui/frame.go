@@ -23,6 +23,8 @@ func draw(c *canvas, f *Frame, v *View, th Theme) {
 		drawHost(c.all(), f, v, th)
 	case HelpScreen:
 		drawHelp(c.all(), f, v)
+	case StepsScreen:
+		drawSteps(c.all(), f, v)
 	default:
 		drawOverview(c.all(), f, v, th)
 	}
@@ -49,12 +51,16 @@ type plan struct {
 	gap       int   // blank lines before the gauges
 	gauges    int
 	chart     int
+	pools     int // a line each, with their head
 	hosts     int // the table with its head and total
 	fleet     bool
 	detail    int
 	attention []notice
 	bottom    int // rule, status line, footer
 	heat      int // of the column beside: cores of the fleet, or the machine
+	ahead     int // also: the plan of the pool of the verdict
+	byPool    int // and what each pool could stand
+	learned   int // and what traffic taught
 	services  int // of the fleet
 	beside    int // charts in that column
 	buckets   int // of the chart
@@ -126,7 +132,8 @@ func (p *plan) fill(f *Frame, v *View, w, h int) {
 	if h >= 40 {
 		p.gap, p.bottom = 1, p.bottom+1
 	}
-	body := h - 3 - p.gap - p.gauges - p.bottom
+	p.pools = poolLines(f, h)
+	body := h - 3 - p.gap - p.gauges - p.bottom - p.pools
 	n := len(p.rows)
 	over := 1 // the table's head
 	if rules {
@@ -168,13 +175,30 @@ const agentLines = 5 // title, three lines, a blank
 // then the services of the fleet, then charts that the main column leaves.
 func (p *plan) fillBeside(f *Frame, rows int) {
 	rows -= agentLines
+	claim := func(n int) int { // all of it, beside a little of the cores
+		if n > rows-4 {
+			return 0
+		}
+		rows -= n
+		return n
+	}
+	p.ahead, p.byPool = claim(planHeight(worst(f))), claim(byPoolHeight(f))
+	all, changes, least := learnedHeight(f, p)
+	p.learned = claim(least)
+	p.heat = min(rows, 1+len(p.rows))
 	if p.alone(f) {
 		h := &f.Hosts[p.rows[0]]
 		p.heat = min(rows, len(factsOf(h))+max(len(h.Limits), 1)+2)
-	} else {
-		p.heat = min(rows, 1+len(p.rows))
 	}
 	rows -= p.heat
+	if p.learned > 0 { // more of it, in whole if that can be had
+		more := all - p.learned
+		if more > rows*2/3 {
+			more = min(changes-p.learned, rows*2/3)
+		}
+		p.learned += more
+		rows -= more
+	}
 	if n := fleetServices(f, p.rows); n > 0 && rows >= 5 {
 		p.services = min(rows, n+2, max(rows/2, 8))
 		rows -= p.services
@@ -205,7 +229,10 @@ func (p *plan) detailWant(f *Frame, v *View, height int) int {
 	if p.alone(f) { // cores may fill half of the screen
 		most = height / 2
 	}
-	return titled(detailHeight(h, p.left, most, p.alone(f) && p.right > 0))
+	if p.right > 0 { // what the engine knows stands beside
+		return titled(detailHeight(h, p.left, most, p.alone(f)))
+	}
+	return titled(detailHeight(h, p.left, most, false) + len(engineLines(f, h, p.left)))
 }
 
 const (
@@ -249,16 +276,18 @@ func worst(f *Frame) *fleet.Pool {
 	if len(f.Pools) == 0 {
 		return nil
 	}
-	rank := func(p *fleet.Pool) int {
-		return [...]int{fleet.Unknown: 1, fleet.OK: 0, fleet.Soon: 2, fleet.Act: 3}[min(p.Verdict.Level, fleet.Act)]
-	}
 	at := 0
 	for i := range f.Pools {
-		if rank(&f.Pools[i]) > rank(&f.Pools[at]) {
+		if urgency(&f.Pools[i]) > urgency(&f.Pools[at]) {
 			at = i
 		}
 	}
 	return &f.Pools[at]
+}
+
+// urgency orders the levels of verdicts: nothing known is worse than all well.
+func urgency(p *fleet.Pool) int {
+	return [...]int{fleet.Unknown: 1, fleet.OK: 0, fleet.Soon: 2, fleet.Act: 3}[min(p.Verdict.Level, fleet.Act)]
 }
 
 // limitNamed is the sum of a limit over all pools: what the fleet can give.

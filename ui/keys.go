@@ -51,20 +51,26 @@ const (
 	actUnits
 	actRedraw
 	actHelp
+	actSteps
+	actNextPool
+	actLastPool
 	actQuit
 	actSuspend
 )
 
 var (
-	everywhere = []Screen{Overview, HostScreen, HelpScreen}
+	everywhere = []Screen{Overview, HostScreen, HelpScreen, StepsScreen}
 	onData     = []Screen{Overview, HostScreen}
+	onTime     = []Screen{Overview, HostScreen, StepsScreen}
 	onList     = []Screen{Overview}
+	onSteps    = []Screen{StepsScreen}
 )
 
 // table is the only place that says which key does what: handling, footer,
 // help, man page and README are made from it.
 var table = []Key{
 	{Label: "1", Does: "overview", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"1"}, actOverview}}},
+	{Label: "i", Does: "how NEED is made, step by step", Group: "SCREENS", Foot: "i how", foot: 8, On: onTime, binds: []bind{{[]string{"i"}, actSteps}}},
 	{Label: "?", Does: "help", Group: "SCREENS", Foot: "? help", foot: 1, On: everywhere, binds: []bind{{[]string{"?", "f1"}, actHelp}}},
 
 	{Label: "j k ↓ ↑", Does: "down, up", Group: "MOVE", On: everywhere, binds: []bind{{[]string{"j", "down"}, actDown}, {[]string{"k", "up"}, actUp}}},
@@ -72,18 +78,19 @@ var table = []Key{
 	{Label: "ctrl-d ctrl-u", Does: "half a page", Group: "MOVE", On: everywhere, binds: []bind{{[]string{"ctrl+d", "pgdown"}, actPageDown}, {[]string{"ctrl+u", "pgup"}, actPageUp}}},
 	{Label: "enter", Does: "open the host", Group: "MOVE", Foot: "enter open", foot: 4, On: onList, binds: []bind{{[]string{"enter"}, actEnter}}},
 	{Label: "esc", Does: "back, never quits", Group: "MOVE", Foot: "esc back", foot: 3, On: everywhere, binds: []bind{{[]string{"esc"}, actBack}}},
+	{Label: "n N tab", Does: "steps: next, last pool", Group: "MOVE", Foot: "n next pool", foot: 4, On: onSteps, binds: []bind{{[]string{"n", "tab"}, actNextPool}, {[]string{"N", "shift+tab"}, actLastPool}}},
 
 	{Label: "/", Does: "filter: name, k=v; !: not", Group: "LIST", Foot: "/ filter", foot: 6, On: onList, binds: []bind{{[]string{"/", "f3", "f4"}, actFilter}}},
 	{Label: "s S", Does: "next sort, reverse", Group: "LIST", Foot: "s sort", foot: 7, On: onList, binds: []bind{{[]string{"s", "f6"}, actSort}, {[]string{"S"}, actReverse}}},
-	{Label: "f", Does: "rows: still / re-sort", Group: "LIST", Foot: "f free order", foot: 12, On: onList, binds: []bind{{[]string{"f"}, actLoose}}},
-	{Label: "u", Does: "percent or cores", Group: "LIST", Foot: "u units", foot: 10, On: onData, binds: []bind{{[]string{"u"}, actUnits}}},
+	{Label: "f", Does: "rows: still / re-sort", Group: "LIST", Foot: "f free order", foot: 13, On: onList, binds: []bind{{[]string{"f"}, actLoose}}},
+	{Label: "u", Does: "percent or cores", Group: "LIST", Foot: "u units", foot: 11, On: onData, binds: []bind{{[]string{"u"}, actUnits}}},
 
-	{Label: "space", Does: "pause, live", Group: "TIME", Foot: "space pause", foot: 5, On: onData, binds: []bind{{[]string{" "}, actPause}}},
-	{Label: "[ ]", Does: "step back, on: span/60", Group: "TIME", Foot: "[ ] time", foot: 8, On: onData, binds: []bind{{[]string{"["}, actBackOne}, {[]string{"]"}, actOnOne}}},
-	{Label: "{ }", Does: "ten steps back, on", Group: "TIME", On: onData, binds: []bind{{[]string{"{"}, actBackTen}, {[]string{"}"}, actOnTen}}},
-	{Label: "- +", Does: "longer, shorter span", Group: "TIME", Foot: "- + span", foot: 9, On: onData, binds: []bind{{[]string{"-"}, actLonger}, {[]string{"+", "="}, actShorter}}},
+	{Label: "space", Does: "pause, live", Group: "TIME", Foot: "space pause", foot: 5, On: onTime, binds: []bind{{[]string{" "}, actPause}}},
+	{Label: "[ ]", Does: "step back, on: span/60", Group: "TIME", Foot: "[ ] time", foot: 9, On: onTime, binds: []bind{{[]string{"["}, actBackOne}, {[]string{"]"}, actOnOne}}},
+	{Label: "{ }", Does: "ten steps back, on", Group: "TIME", On: onTime, binds: []bind{{[]string{"{"}, actBackTen}, {[]string{"}"}, actOnTen}}},
+	{Label: "- +", Does: "longer, shorter span", Group: "TIME", Foot: "- + span", foot: 10, On: onData, binds: []bind{{[]string{"-"}, actLonger}, {[]string{"+", "="}, actShorter}}},
 
-	{Label: "t", Does: "next theme", Group: "LOOK", Foot: "t theme", foot: 11, On: everywhere, binds: []bind{{[]string{"t"}, actTheme}}},
+	{Label: "t", Does: "next theme", Group: "LOOK", Foot: "t theme", foot: 12, On: everywhere, binds: []bind{{[]string{"t"}, actTheme}}},
 	{Label: "ctrl-l", Does: "draw anew", Group: "LOOK", On: everywhere, binds: []bind{{[]string{"ctrl+l"}, actRedraw}}},
 	{Label: "q ctrl-c", Does: "quit", Group: "LEAVE", Foot: "q quit", foot: 2, On: everywhere, binds: []bind{{[]string{"q", "ctrl+c", "f10"}, actQuit}}},
 	{Label: "ctrl-z", Does: "suspend (fg: back)", Group: "LEAVE", On: everywhere, binds: []bind{{[]string{"ctrl+z"}, actSuspend}}},

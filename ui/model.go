@@ -153,7 +153,7 @@ func (m *model) wanted() fleet.Ask {
 	if m.view.Paused {
 		ask.At = m.at
 	}
-	if p.detail > 0 || m.view.Screen == HostScreen || m.view.Screen == HelpScreen && m.view.Behind == HostScreen {
+	if p.detail > 0 || m.view.beneath() == HostScreen {
 		ask.Host = m.view.Host
 		if rows := rowsOf(&m.frame, &m.view, m.w); m.view.Screen == Overview && len(rows) > 0 {
 			ask.Host = m.frame.Hosts[rows[cursorRow(&m.frame, &m.view, rows)]].Name
@@ -256,6 +256,12 @@ func (m *model) act(do action) {
 		m.chosen = true
 		m.setTheme(nextTheme(m.theme.Name()))
 		v.Note = "theme " + m.theme.Name()
+	case actSteps:
+		m.steps()
+	case actNextPool:
+		m.turnPool(1)
+	case actLastPool:
+		m.turnPool(-1)
 	case actHelp:
 		if v.Screen == HelpScreen {
 			m.back()
@@ -292,12 +298,15 @@ func (m *model) open() {
 	m.view.Screen, m.view.Scroll = HostScreen, 0
 }
 
-// back leaves help, then the host, then the filter; at the top it does nothing.
+// back leaves help, then the steps, then the host, then the filter; at the top
+// it does nothing.
 func (m *model) back() {
 	v := &m.view
 	switch {
 	case v.Screen == HelpScreen:
 		v.Screen, v.Scroll = v.Behind, 0
+	case v.Screen == StepsScreen:
+		v.Screen, v.Scroll = v.Under, 0
 	case v.Screen == HostScreen:
 		v.Screen, v.Scroll = Overview, 0
 	case v.Filter != "":

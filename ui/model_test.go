@@ -80,9 +80,11 @@ type check struct {
 	before []string // to get where the key shows an effect
 	done   func(d *driver, was View) bool
 	on     Screen
+	frame  *Frame // nil: nine hosts of one pool
 }
 
 func keyChecks() map[action]check {
+	three := tiered(9, 3, "web")
 	host := func(name string) func(*driver, View) bool {
 		return func(d *driver, _ View) bool { return d.m.view.Host == name }
 	}
@@ -90,6 +92,9 @@ func keyChecks() map[action]check {
 	return map[action]check{
 		actOverview: {before: []string{"enter"}, on: HostScreen, done: func(d *driver, _ View) bool { return d.m.view.Screen == Overview }},
 		actHelp:     {done: func(d *driver, _ View) bool { return d.m.view.Screen == HelpScreen }},
+		actSteps:    {done: func(d *driver, _ View) bool { return d.m.view.Screen == StepsScreen }},
+		actNextPool: {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "db" }},
+		actLastPool: {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "web" }},
 		actDown:     {done: host("ws-2")},
 		actUp:       {before: []string{"j", "j"}, done: host("ws-2")},
 		actTop:      {before: []string{"G"}, done: host("ws-1")},
@@ -134,7 +139,11 @@ func TestKeyTable(t *testing.T) {
 				t.Errorf("%q is checked on a screen where it is not offered", b.keys)
 			}
 			for _, key := range b.keys {
-				d := drive(t, 120, 40, nine()).press(c.before...)
+				f := nine()
+				if c.frame != nil {
+					f = *c.frame
+				}
+				d := drive(t, 120, 40, f).press(c.before...)
 				was := d.m.view
 				if c.done(d, was) && b.do != actSort {
 					t.Errorf("%q: what it should do was done before it was pressed", key)

@@ -45,6 +45,7 @@ const (
 	Overview Screen = iota
 	HostScreen
 	HelpScreen
+	StepsScreen // how a pool's number is made
 )
 
 // View is what the user chose. With the Frame, the size and the Theme it
@@ -52,9 +53,11 @@ const (
 type View struct {
 	Screen Screen
 	Behind Screen // the screen that help covers
+	Under  Screen // the screen that the steps cover
+	Pool   string // whose steps; "": that of the verdict
 	Host   string // name of the host under the cursor; "": the first row
 	Top    int    // first row of the list; moved as far as the cursor needs
-	Scroll int    // lines scrolled on the host and help screens
+	Scroll int    // lines scrolled on the host, help and steps screens
 
 	Sort    Sort
 	Reverse bool

@@ -32,14 +32,23 @@ func spanOf(f *Frame, v *View) time.Duration {
 // histories are what can be charted, the most telling first: what a limit is
 // known for, then requests, cpu, connections.
 func histories(f *Frame) []history {
-	nan := math.NaN()
+	nan, target := math.NaN(), 0.0
+	if !tiers(f) { // several pools may have one each
+		target = targetOf(f, worst(f))
+	}
 	users := history{name: "users", values: f.Chart.Connections, now: whole(f.Totals.Users, 9), format: whole, top: nan, target: nan}
 	limited := false
-	if _, top, ok := limitNamed(f, "conns"); ok {
+	_, top, ok := limitNamed(f, "conns")
+	switch {
+	case tiers(f): // the history adds pools up, which says nothing of users
+		users.name, users.now = "connections of all pools", whole(f.Totals.Connections, 9)
+	case ok && byConnections(&f.Totals):
 		limited, users.top, users.topIs = true, top, "cap"
-		if f.Policy.Target > 0 {
-			users.target = top * f.Policy.Target
+		if target > 0 {
+			users.target = top * target
 		}
+	case !byConnections(&f.Totals):
+		users.name, users.now = "connections", whole(f.Totals.Connections, 9)
 	}
 	rps := history{name: "rps", values: f.Chart.RPS, now: count(f.Totals.RPS, 9), format: count, top: nan, target: nan}
 	cpu := history{
@@ -48,12 +57,15 @@ func histories(f *Frame) []history {
 	}
 	if f.Totals.Cores.OK {
 		cpu.top = f.Totals.Cores.V
-		if f.Policy.Target > 0 {
-			cpu.target = cpu.top * f.Policy.Target
+		if target > 0 {
+			cpu.target = cpu.top * target
 		}
 	}
 	order := []history{rps, cpu, users}
-	if limited {
+	switch {
+	case tiers(f): // a request that passes two pools would count twice
+		order = []history{cpu, users}
+	case limited:
 		order = []history{users, rps, cpu}
 	}
 	var known []history

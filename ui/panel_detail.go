@@ -50,6 +50,9 @@ func drawDetail(a area, f *Frame, v *View, p *plan, th Theme) {
 		drawCoresTitle(a.row(0), len(parts) > 0, th, "selected: "+cutMiddle(h.Name, 24), "enter opens it")
 	}
 	body := a.rows(1, a.h-1)
+	if p.right == 0 {
+		body = drawEngineLines(body, f, h)
+	}
 	if p.alone(f) && p.right > 0 {
 		drawCores(body, h, parts, v, th)
 		return

@@ -33,7 +33,7 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 	room := a.w - pad - cells(helpText) - x
 	var keys []string
 	for _, k := range footKeys(v.Screen) {
-		if k.Foot == helpText {
+		if k.Foot == helpText || k.binds[0].do == actNextPool && !tiers(f) {
 			continue
 		}
 		if v.Paused && k.Foot == "space pause" {

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"capmon/capacity"
+	"capmon/fleet"
 )
 
 // reading is one gauge: a number, a bar where what it is a share of is known,
@@ -27,6 +28,9 @@ func drawGauges(a area, f *Frame, v *View) {
 	for _, r := range all {
 		label = max(label, cells(r.label))
 		value = max(value, cells(r.value))
+		if r.bare() {
+			continue
+		}
 		note = max(note, cells(first(noteRoom, r.notes...))+len(r.sign.text)+min(1, len(r.sign.text)))
 	}
 	bar := a.w - 1 - label - 1 - value - 1 - 2 - note - 1
@@ -38,6 +42,10 @@ func drawGauges(a area, f *Frame, v *View) {
 		}
 		a.right(1+label+1+value, y, st, r.value)
 		x := 1 + label + 1 + value + 1
+		if r.bare() {
+			a.text(x+1, y, dim, first(a.w-x-2, r.notes...))
+			continue
+		}
 		switch {
 		case bar < 4:
 			x -= 2
@@ -55,6 +63,14 @@ func drawGauges(a area, f *Frame, v *View) {
 	}
 }
 
+// bare holds for a number with neither a bar nor a history: its note has all
+// the room.
+func (r *reading) bare() bool {
+	return math.IsNaN(r.share) && len(r.series) == 0 && r.value != unknownText && len(r.notes) > 0 && r.notes[0] != noHistory
+}
+
+const noHistory = "no history yet"
+
 // sparkPeak is how high the peak of a history stands: lower than a bar that
 // is full, which it isn't.
 const sparkPeak = 0.75
@@ -65,20 +81,62 @@ func readings(f *Frame, v *View) []reading {
 }
 
 func usersReading(f *Frame, v *View) reading {
-	r := reading{label: "users", value: whole(f.Totals.Users, 10), share: math.NaN(), series: f.Chart.Connections}
-	partial := partialOf(f, f.Totals.ConnHosts)
-	if used, top, ok := limitNamed(f, "conns"); ok {
-		r.share = used / top
-		of := percent(capacity.Known(r.share)) + "% of " + grouped(top)
-		r.notes = []string{of + " conns" + partial, of + " conns", of, percent(capacity.Known(r.share)) + "%"}
-		r.sign = fullSign(r.share)
+	t := &f.Totals
+	r := reading{label: "users", value: whole(headline(f, t.Users), 10), share: math.NaN(), series: f.Chart.Connections}
+	if tiers(f) && edgePool(f) == nil {
+		r.series, r.notes = nil, edgeUnknown
 		return r
 	}
-	r.notes = peakNotes(f, v, r.series, partial, whole)
-	if f.Totals.UsersFrom != "" && f.Totals.Users.OK {
-		r.notes = append([]string{"= " + f.Totals.UsersFrom + "   " + r.notes[0]}, r.notes...)
+	from := usersFrom(f)
+	if used, top, ok := edgeLimit(f, "conns"); ok {
+		r.share, r.sign = used/top, fullSign(used/top)
+		of := percent(capacity.Known(r.share)) + "% of " + grouped(top)
+		r.notes = []string{of + " conns", of, percent(capacity.Known(r.share)) + "%"}
+		if partial := partialOf(f, t.ConnHosts); tiers(f) {
+			r.notes = append([]string{cutMiddle(edgePool(f).Name, 16) + ": " + r.notes[0]}, r.notes...)
+		} else if partial != "" {
+			r.notes = append([]string{of + " conns" + partial}, r.notes...)
+		}
+		if !byConnections(t) { // else the unit says it
+			r.notes = append([]string{of + " conns, users " + from[0], of + " conns, users " + from[len(from)-1]}, r.notes...)
+		}
+		return r
+	}
+	if tiers(f) || !byConnections(t) { // the history is of all connections
+		r.series, r.notes = nil, append(from, "")
+		return r
+	}
+	r.notes = peakNotes(f, v, r.series, partialOf(f, t.ConnHosts), whole)
+	if t.UsersFrom != "" && t.Users.OK {
+		r.notes = append([]string{"= " + t.UsersFrom + "   " + r.notes[0]}, r.notes...)
 	}
 	return r
+}
+
+// edgeUnknown stands for totals that several pools don't have in common.
+var edgeUnknown = []string{"which pool is the edge? name it", "no edge pool", ""}
+
+// byConnections holds where users are counted as connections, as they are where
+// nothing else is said.
+func byConnections(t *fleet.Totals) bool { return t.UsersFrom == "" || t.UsersFrom == "connections" }
+
+// usersFrom says what users are counted by and of which pool, from long to
+// short; with the assumption behind where there is one.
+func usersFrom(f *Frame) []string {
+	t := &f.Totals
+	if !t.Users.OK {
+		return []string{or(t.UsersNote, "no host says"), "no host says"}
+	}
+	of := ""
+	if p := edgePool(f); tiers(f) && p != nil {
+		of = " of " + cutMiddle(p.Name, 16)
+	}
+	by := map[string]string{"little": "by Little's law", "gauge": "by a gauge", "connections": "= connections"}[t.UsersFrom]
+	by = or(by, "by "+or(t.UsersFrom, unknownText))
+	if t.UsersNote == "" {
+		return []string{by + of, by}
+	}
+	return []string{by + of + ": " + t.UsersNote, by + ": " + t.UsersNote, by + of, by}
 }
 
 func cpuReading(f *Frame, v *View) reading {
@@ -98,12 +156,57 @@ func cpuReading(f *Frame, v *View) reading {
 }
 
 func rpsReading(f *Frame, v *View) reading {
-	r := reading{label: "rps", value: count(f.Totals.RPS, 10), share: math.NaN(), series: f.Chart.RPS}
-	r.notes = peakNotes(f, v, r.series, partialOf(f, f.Totals.RPSHosts), count)
-	if !f.Totals.RPS.OK {
+	rps := headline(f, f.Totals.RPS)
+	r := reading{label: "rps", value: count(rps, 10), share: math.NaN(), series: f.Chart.RPS}
+	p := edgePool(f)
+	switch {
+	case tiers(f) && p == nil:
+		r.series, r.notes = nil, edgeUnknown
+		return r
+	case !rps.OK:
 		r.notes = []string{noRPS(f), "no source", ""}
+		return r
+	case p != nil:
+		if share, notes := rpsUse(rps, &p.RPSCapacity); notes != nil {
+			r.share, r.notes = share, notes
+			if p.RPSCapacity.Trust == capacity.Learned {
+				r.sign = fullSign(share)
+			}
+		}
+	}
+	switch partial := partialOf(f, f.Totals.RPSHosts); {
+	case tiers(f): // the history is of all pools
+		r.series = nil
+		name := cutMiddle(p.Name, 16)
+		if r.notes == nil {
+			r.notes = []string{"of " + name, ""}
+			break
+		}
+		r.notes = append([]string{name + ": " + r.notes[0]}, r.notes...)
+	case r.notes == nil:
+		r.notes = peakNotes(f, v, r.series, partial, count)
+	case partial != "":
+		r.notes = append([]string{r.notes[0] + partial}, r.notes...)
 	}
 	return r
+}
+
+// rpsUse is the share that requests are of what a pool can take at its limits,
+// and how to say it: of a learned number about that much, of a number that is a
+// lower bound at most that much. Nothing where that says nothing.
+func rpsUse(rps capacity.Num, top *capacity.Estimate) (float64, []string) {
+	if top.Trust == capacity.NotKnown || !top.Capacity.OK || !(top.Capacity.V > 0) {
+		return math.NaN(), nil
+	}
+	share := rps.V / top.Capacity.V
+	of, whole := percent(capacity.Known(share))+"%", count(top.Capacity, 9)
+	if top.Trust == capacity.Learned {
+		return share, []string{of + " of ~" + whole + " est.", of + " of ~" + count(top.Capacity, 5), of}
+	}
+	if !(share <= 1) { // at most more than all is no news
+		return math.NaN(), nil
+	}
+	return share, []string{"at most " + of + " of at least " + whole, "at most " + of, "≤" + of}
 }
 
 // noRPS says why requests are not counted: the hosts' own word where they
@@ -169,7 +272,7 @@ func partialOf(f *Frame, hosts int) string {
 func peakNotes(f *Frame, v *View, series []float64, partial string, write func(capacity.Num, int) string) []string {
 	peak := highest(series)
 	if math.IsNaN(peak) {
-		return []string{"no history yet" + partial, ""}
+		return []string{noHistory + partial, ""}
 	}
 	s := "peak " + write(capacity.Known(peak), 9)
 	in := " in " + lasting(spanOf(f, v))

@@ -164,8 +164,10 @@ func liveState(f *Frame, v *View) (string, style) {
 
 // drawVerdict is line 2 and line 3: what to do, and why. Either survives on
 // any screen in the longest form that fits.
-func drawVerdict(a area, f *Frame, v *View) {
-	level, do, why := verdict(f, v)
+func drawVerdict(a area, f *Frame, v *View) { drawVerdictOf(a, f, v, worst(f)) }
+
+func drawVerdictOf(a area, f *Frame, v *View, p *fleet.Pool) {
+	level, do, why := verdict(f, v, p)
 	st := [...]style{fleet.Unknown: unknown, fleet.OK: strong, fleet.Soon: roleSoon.style(), fleet.Act: roleActLine.style()}[level]
 	pad := 1
 	if a.w < 60 {
@@ -178,10 +180,9 @@ func drawVerdict(a area, f *Frame, v *View) {
 	a.text(pad, 1, normal, cut(first(a.w-2*pad, why...), a.w-2*pad))
 }
 
-// verdict is the most urgent pool's, each text with the level's sign in front,
-// unless it brings it.
-func verdict(f *Frame, v *View) (fleet.Level, []string, []string) {
-	p := worst(f)
+// verdict is that of a pool, each text with the level's sign in front, unless
+// it brings it.
+func verdict(f *Frame, v *View, p *fleet.Pool) (fleet.Level, []string, []string) {
 	if p == nil || len(p.Verdict.Do) == 0 {
 		from := v.Source
 		if from == "" {

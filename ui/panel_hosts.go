@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"capmon/capacity"
+	"capmon/fleet"
 )
 
 // drawHosts is the table: heads, the rows on screen, and the fleet's total
@@ -66,9 +67,41 @@ func drawRows(a area, f *Frame, v *View, p *plan, one func(row area, host int)) 
 	}
 }
 
+// fleetNumbers are the totals under the table. With several pools what people
+// ask for is that of the edge pool, which the row names, never a sum over tiers.
+type fleetNumbers struct {
+	rps, conns, room, perCore capacity.Num
+	bound                     string
+	of                        string // the pool they are of; "": the whole fleet
+}
+
+func fleetNumbersOf(f *Frame) fleetNumbers {
+	t := &f.Totals
+	if !tiers(f) {
+		n := fleetNumbers{rps: t.RPS, conns: t.Connections, room: fleetRoom(f), perCore: perCore(t.RPS, t.Cores)}
+		if p := worst(f); p != nil {
+			n.bound = p.Bound
+		}
+		return n
+	}
+	p := edgePool(f)
+	if p == nil {
+		return fleetNumbers{bound: unknownText, of: unknownText}
+	}
+	return fleetNumbers{
+		rps:     t.RPS,
+		conns:   edgeSum(f, func(h *fleet.Host) capacity.Num { return h.Connections }),
+		room:    poolRoom(p),
+		perCore: perCore(t.RPS, edgeSum(f, func(h *fleet.Host) capacity.Num { return h.Available })),
+		bound:   p.Bound,
+		of:      p.Name,
+	}
+}
+
 // drawFleetRow sums up the table.
 func drawFleetRow(a area, cols []column, f *Frame, v *View) {
 	t := &f.Totals
+	n := fleetNumbersOf(f)
 	x := 1
 	for _, c := range cols {
 		x += c.space
@@ -77,6 +110,8 @@ func drawFleetRow(a area, cols []column, f *Frame, v *View) {
 		switch c.id {
 		case colHost:
 			cell.text(0, 0, strong, cut("FLEET", c.width))
+		case colPool:
+			cell.text(0, 0, dim, cutMiddle(n.of, c.width))
 		case colCPU:
 			if v.Cores {
 				put(coreCount(t.CoresUsed))
@@ -93,39 +128,45 @@ func drawFleetRow(a area, cols []column, f *Frame, v *View) {
 				put(percent(hot))
 			}
 		case colRPS:
-			put(count(t.RPS, c.width))
+			put(count(n.rps, c.width))
 		case colPerCore:
-			put(count(perCore(t.RPS, t.Cores), c.width))
+			put(count(n.perCore, c.width))
 		case colConns:
-			put(count(t.Connections, c.width))
+			put(count(n.conns, c.width))
 		case colRoom:
-			put(count(fleetRoom(f), c.width))
+			put(count(n.room, c.width))
 		case colBound:
-			if p := worst(f); p != nil {
-				cell.text(0, 0, normal, cutMiddle(p.Bound, c.width))
-			}
+			cell.sub(0, 0, c.width, 1).text(0, 0, normal, cutMiddle(n.bound, c.width))
 		case colTrend:
 			counted := strconv.Itoa(t.Counted) + " of " + plural(t.Hosts, "host")
-			cell.text(0, 0, dim, first(c.width, counted, ""))
+			texts := []string{counted, ""}
+			switch n.of {
+			case "":
+			case unknownText:
+				texts = []string{"? which pool is the edge", "? no edge", ""}
+			default:
+				texts = []string{"rps, conns, room: " + n.of, "rps..room: " + n.of, ""}
+			}
+			cell.text(0, 0, dim, first(c.width, texts...))
 		}
 		x += c.width
 	}
 }
 
-// fleetRoom is the sum of the pools' room; unknown when one is.
+// fleetRoom is the room of the only pool.
 func fleetRoom(f *Frame) capacity.Num {
-	users, rps := 0.0, 0.0
-	for i := range f.Pools {
-		users += known(f.Pools[i].RoomUsers)
-		rps += known(f.Pools[i].RoomRPS)
-	}
 	if len(f.Pools) == 0 {
 		return capacity.Num{}
 	}
-	if !math.IsNaN(users) {
-		return capacity.Known(users)
+	return poolRoom(&f.Pools[0])
+}
+
+// poolRoom is what a pool can still take: users, else requests a second.
+func poolRoom(p *fleet.Pool) capacity.Num {
+	if p.RoomUsers.OK {
+		return p.RoomUsers
 	}
-	return capacity.Known(rps)
+	return p.RoomRPS
 }
 
 // known is the number, or NaN.

@@ -102,7 +102,7 @@ func verdictWord(f Frame) string {
 	if len(f.Pools) == 0 {
 		return "? "
 	}
-	switch f.Pools[0].Verdict.Level {
+	switch worst(&f).Verdict.Level {
 	case fleet.Act:
 		return "NEED 13"
 	case fleet.Soon:
@@ -165,42 +165,62 @@ func TestGolden(t *testing.T) {
 	told := fixture{hosts: 9, cores: 8, level: fleet.OK, limited: true, told: true}.frame()
 	back := nine.frame()
 	back.Live, back.At = false, back.Time.Add(-7*time.Minute-57*time.Second)
+	scene := scenes()
 	for name, c := range map[string]struct {
 		f     Frame
 		v     View
 		w, h  int
 		ascii bool
 	}{
-		"three-80x24":       {f: three.frame(), w: 80, h: 24},
-		"three-120x40":      {f: three.frame(), w: 120, h: 40},
-		"three-200x50":      {f: three.frame(), w: 200, h: 50},
-		"nine-80x24":        {f: nine.frame(), w: 80, h: 24},
-		"nine-80x24-ascii":  {f: nine.frame(), w: 80, h: 24, ascii: true},
-		"nine-120x40":       {f: nine.frame(), w: 120, h: 40},
-		"nine-60x15":        {f: nine.frame(), w: 60, h: 15},
-		"nine-40x10":        {f: nine.frame(), w: 40, h: 10},
-		"nine-20x5":         {f: nine.frame(), w: 20, h: 5},
-		"alone-80x24":       {f: alone.frame(), w: 80, h: 24},
-		"alone-200x50":      {f: alone.frame(), w: 200, h: 50},
-		"many-80x24":        {f: many.frame(), w: 80, h: 24},
-		"many-200x50":       {f: many.frame(), w: 200, h: 50},
-		"down-80x24":        {f: fixture{hosts: 3, cores: 2, level: fleet.Unknown, down: 3}.frame(), w: 80, h: 24},
-		"wide-80x24":        {f: scenes()["wide"], w: 80, h: 24},
-		"paused-80x24":      {f: back, v: View{Paused: true, Filter: "ws-1"}, w: 80, h: 24},
-		"waiting-80x24":     {v: View{Source: "3 agents"}, w: 80, h: 24},
-		"host-80x24":        {f: three.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 80, h: 24},
-		"host-120x40":       {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40},
-		"host-down-80x24":   {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-9"}, w: 80, h: 24},
-		"host-128-200x50":   {f: scenes()["128 cores"], v: View{Screen: HostScreen, Host: "ws-1"}, w: 200, h: 50},
-		"told-80x24":        {f: told, w: 80, h: 24},
-		"told-120x40":       {f: told, w: 120, h: 40},
-		"host-told-80x24":   {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 80, h: 24},
-		"host-told-120x40":  {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40},
-		"host-told-200x50":  {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 200, h: 50},
-		"host-told-60x15":   {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 60, h: 15},
-		"help-80x24":        {f: three.frame(), v: View{Screen: HelpScreen}, w: 80, h: 24},
-		"help-120x40":       {f: three.frame(), v: View{Screen: HelpScreen}, w: 120, h: 40},
-		"host-ascii-120x40": {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40, ascii: true},
+		"engine-80x24":        {f: scene["engine"], w: 80, h: 24},
+		"engine-120x40":       {f: scene["engine"], w: 120, h: 40},
+		"engine-200x50":       {f: scene["engine"], w: 200, h: 50},
+		"engine-alone-80x24":  {f: withEngine(alone.frame()), w: 80, h: 24},
+		"engine-alone-200x50": {f: withEngine(alone.frame()), w: 200, h: 50},
+		"little-120x40":       {f: scene["little"], v: View{Host: "ws-2"}, w: 120, h: 40},
+		"little-200x50":       {f: scene["little"], w: 200, h: 50},
+		"tiers-80x24":         {f: scene["tiers"], w: 80, h: 24},
+		"tiers-120x40":        {f: scene["tiers"], w: 120, h: 40},
+		"tiers-200x50":        {f: scene["tiers"], w: 200, h: 50},
+		"tiers-60x24":         {f: scene["tiers"], w: 60, h: 24},
+		"no-edge-120x40":      {f: scene["no edge"], w: 120, h: 40},
+		"pools-80x24":         {f: scene["pools"], w: 80, h: 24},
+		"host-engine-80x24":   {f: scene["engine"], v: View{Screen: HostScreen, Host: "ws-2"}, w: 80, h: 24},
+		"host-engine-120x40":  {f: scene["engine"], v: View{Screen: HostScreen, Host: "ws-4"}, w: 120, h: 40},
+		"steps-20x5":          {f: scene["engine"], v: View{Screen: StepsScreen}, w: 20, h: 5},
+		"steps-40x10":         {f: scene["engine"], v: View{Screen: StepsScreen}, w: 40, h: 10},
+		"steps-80x24":         {f: scene["engine"], v: View{Screen: StepsScreen}, w: 80, h: 24},
+		"steps-tiers-120x40":  {f: scene["tiers"], v: View{Screen: StepsScreen, Pool: "db"}, w: 120, h: 40, ascii: true},
+		"three-80x24":         {f: three.frame(), w: 80, h: 24},
+		"three-120x40":        {f: three.frame(), w: 120, h: 40},
+		"three-200x50":        {f: three.frame(), w: 200, h: 50},
+		"nine-80x24":          {f: nine.frame(), w: 80, h: 24},
+		"nine-80x24-ascii":    {f: nine.frame(), w: 80, h: 24, ascii: true},
+		"nine-120x40":         {f: nine.frame(), w: 120, h: 40},
+		"nine-60x15":          {f: nine.frame(), w: 60, h: 15},
+		"nine-40x10":          {f: nine.frame(), w: 40, h: 10},
+		"nine-20x5":           {f: nine.frame(), w: 20, h: 5},
+		"alone-80x24":         {f: alone.frame(), w: 80, h: 24},
+		"alone-200x50":        {f: alone.frame(), w: 200, h: 50},
+		"many-80x24":          {f: many.frame(), w: 80, h: 24},
+		"many-200x50":         {f: many.frame(), w: 200, h: 50},
+		"down-80x24":          {f: fixture{hosts: 3, cores: 2, level: fleet.Unknown, down: 3}.frame(), w: 80, h: 24},
+		"wide-80x24":          {f: scenes()["wide"], w: 80, h: 24},
+		"paused-80x24":        {f: back, v: View{Paused: true, Filter: "ws-1"}, w: 80, h: 24},
+		"waiting-80x24":       {v: View{Source: "3 agents"}, w: 80, h: 24},
+		"host-80x24":          {f: three.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 80, h: 24},
+		"host-120x40":         {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40},
+		"host-down-80x24":     {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-9"}, w: 80, h: 24},
+		"host-128-200x50":     {f: scenes()["128 cores"], v: View{Screen: HostScreen, Host: "ws-1"}, w: 200, h: 50},
+		"told-80x24":          {f: told, w: 80, h: 24},
+		"told-120x40":         {f: told, w: 120, h: 40},
+		"host-told-80x24":     {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 80, h: 24},
+		"host-told-120x40":    {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40},
+		"host-told-200x50":    {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 200, h: 50},
+		"host-told-60x15":     {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 60, h: 15},
+		"help-80x24":          {f: three.frame(), v: View{Screen: HelpScreen}, w: 80, h: 24},
+		"help-120x40":         {f: three.frame(), v: View{Screen: HelpScreen}, w: 120, h: 40},
+		"host-ascii-120x40":   {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40, ascii: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.v.Source == "" {
@@ -287,6 +307,7 @@ func FuzzRender(f *testing.F) {
 	f.Add(80, 24, "ws-1", "数据库", uint8(0), uint8(24), false)
 	f.Add(41, 7, "\x1b[31m", "\u202e\u0301", uint8(1), uint8(4), true)
 	f.Add(200, 50, strings.Repeat("界", 99), "", uint8(2), uint8(0), false)
+	f.Add(21, 5, "a long step of words", "\x1b[1m数\n", uint8(103), uint8(8), false)
 	f.Fuzz(func(t *testing.T, w, h int, name, other string, screen, bits uint8, ascii bool) {
 		w, h = w%420, h%130
 		frame := fixture{hosts: 3, cores: int(bits)%70 + 1, level: fleet.Level(screen % 5), names: []string{name, other}, down: int(screen % 2)}.frame()
@@ -301,7 +322,18 @@ func FuzzRender(f *testing.F) {
 		frame.Hosts[0].Processes = []fleet.Process{{PID: w, Name: name, CoresUsed: float64(h), Threads: capacity.Known(float64(w)), Demands: make([]float64, int(bits)), Finding: &hot}, {Name: other}}
 		frame.Hosts[0].Services = []fleet.Service{{Port: w, Name: other, RPSNote: name, Behind: h, Finding: &hot, Errors: capacity.Known(float64(w)), Latency: fleet.Latency{P99: capacity.Known(float64(h))}}}
 		frame.Hosts[0].ConnectionsFrom = other
-		v := View{Screen: Screen(screen % 3), Host: name, Filter: other, Typing: ascii, Caret: h, Source: other, Warning: name, Note: name}
+		learned := &frame.Hosts[0].Learned
+		*learned = append(learnedOf(int(screen), name), learnedOf(int(bits), other)...)
+		(*learned)[0].AtTarget.Why, (*learned)[0].Limit, (*learned)[0].AtTarget.Capacity.V = other, name, float64(w)*float64(h)
+		pool := &frame.Pools[0]
+		pool.Steps, pool.Formula, pool.TargetFrom, pool.UsersNote = []string{name, other, ""}, other, name, other
+		pool.Climb, pool.Waits = capacity.Known(float64(h)), time.Duration(w)*time.Second
+		pool.Rows = rowsFor(float64(w)*1000, float64(h))
+		if screen > 100 {
+			frame.Pools = append(frame.Pools, *pool)
+			frame.Pools[1].Name, frame.Totals.Edge = name, other
+		}
+		v := View{Screen: Screen(screen % 4), Host: name, Filter: other, Typing: ascii, Caret: h, Source: other, Warning: name, Note: name}
 		fits(t, Render(frame, v, w, h, theme(t, "dark", int(bits)%25, ascii)), max(w, 0), max(h, 0))
 	})
 }

@@ -226,12 +226,12 @@ func parseFilter(s string) filter {
 }
 
 // holds says whether a host is shown: the text is part of its name or of one
-// of its labels written k=v. An empty text shows all.
+// of its labels written k=v; its pool is one. An empty text shows all.
 func (f filter) holds(h *fleet.Host) bool {
 	if f.text == "" {
 		return true
 	}
-	found := strings.Contains(strings.ToLower(h.Name), f.text)
+	found := strings.Contains(strings.ToLower(h.Name), f.text) || h.Pool != "" && strings.Contains("pool="+strings.ToLower(h.Pool), f.text)
 	for _, l := range h.Machine.GetLabels() {
 		found = found || strings.Contains(strings.ToLower(l.GetKey()+"="+l.GetValue()), f.text)
 	}

@@ -11,7 +11,8 @@ var numbersHelp = [][2]string{
 	{"TOP-THR", "demand of its fullest thread: run time and wait, in cores"},
 	{"ROOM", "users (or rps) until its nearest limit; BOUND names it"},
 	{"headroom", "share of the capacity at target that is left"},
-	{"NEED", "servers for the load at target, spare included"},
+	{"NEED", "servers for the load at target, spare included; i: its steps"},
+	{"~ est.", "learned from traffic; at least: only a lower bound is known"},
 	{"AGE", "seconds since its newest data came"},
 	{"?", "not known: never zero, never an old value"},
 	{"self", "what this screen costs, of one core"},
@@ -58,10 +59,7 @@ func helpGroups() [][]helpEntry {
 }
 
 func drawHelp(a area, f *Frame, v *View) {
-	on := "overview"
-	if v.Behind == HostScreen {
-		on = "host"
-	}
+	on := map[Screen]string{Overview: "overview", HostScreen: "host", StepsScreen: "steps"}[v.Behind]
 	drawHelpHeader(a.row(0), f, v, on)
 	foot := 0
 	if a.h >= 3 {

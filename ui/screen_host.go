@@ -28,7 +28,7 @@ func drawHost(a area, f *Frame, v *View, th Theme) {
 	}
 	body := a.rows(top, a.h-top-foot)
 	if h != nil {
-		scroll(body, hostBody(h, v, th, body.w, body.h, a.c.ascii), v.Scroll)
+		scroll(body, hostBody(f, h, v, th, body.w, body.h, a.c.ascii), v.Scroll)
 	}
 	if foot > 0 {
 		drawFooter(a.row(a.h-1), f, v, len(f.Hosts))
@@ -64,12 +64,13 @@ func drawHostSummary(a area, h *fleet.Host, v *View) int {
 		{"HOT", hotText(h)},
 		{"RPS", rpsShort(h, a.w)},
 		{"CONNS", connsText(h)},
+		{"USERS", usersText(h)},
 		{"ROOM", roomText(h)},
 		{"BOUND", or(h.Bound, unknownText)},
 		{"age", ageText(known(h.Age))},
 		{"skew", skewText(math.Abs(known(h.Skew)))},
 	} {
-		if x+cells(p[0])+1+cells(p[1]) > a.w-1 {
+		if p[1] == "" || x+cells(p[0])+1+cells(p[1]) > a.w-1 {
 			continue
 		}
 		x = a.text(x, 0, dim, p[0]+" ")
@@ -158,6 +159,14 @@ func connsText(h *fleet.Host) string {
 	return count(h.Connections, 9)
 }
 
+// usersText is what a gauge of the host counts; empty without one.
+func usersText(h *fleet.Host) string {
+	if !h.Users.OK {
+		return ""
+	}
+	return whole(h.Users, 9) + " by a gauge"
+}
+
 func roomText(h *fleet.Host) string {
 	switch {
 	case h.RoomUsers.OK:
@@ -170,9 +179,9 @@ func roomText(h *fleet.Host) string {
 
 // hostBody draws the panes of a host on a canvas of their own, at least h
 // lines tall: what is left goes to its history.
-func hostBody(host *fleet.Host, v *View, th Theme, w, h int, ascii bool) *canvas {
+func hostBody(f *Frame, host *fleet.Host, v *View, th Theme, w, h int, ascii bool) *canvas {
 	rows, _ := coresLayout(len(host.Cores), w, max(h/2, 4)) // half of the height at most
-	c := newCanvas(w, rows+len(host.Processes)+len(host.Services)+len(host.Limits)+64, ascii)
+	c := newCanvas(w, rows+len(host.Processes)+len(host.Services)+len(host.Limits)+3*len(host.Learned)+66, ascii)
 	a := c.all()
 	y := 0
 	if len(host.Cores) > 0 {
@@ -182,6 +191,7 @@ func hostBody(host *fleet.Host, v *View, th Theme, w, h int, ascii bool) *canvas
 	}
 	y += drawProcesses(a.rows(y, a.h-y), host)
 	y += drawServing(a.rows(y, a.h-y), host)
+	y += drawLearnedHost(a.rows(y, a.h-y), f, host)
 	if w >= sideBySide {
 		half := w * 9 / 20 // limits say where they come from
 		y += max(drawMachinePane(a.sub(0, y, half-1, a.h), host), drawLimitsPane(a.sub(half, y, w-half, a.h), host))

@@ -31,7 +31,7 @@ func where(v *View, p *plan) []segment {
 // drawTiny is what is left on a few cells: the verdict alone, then why, then
 // where, then the worst hosts.
 func drawTiny(a area, f *Frame, v *View, p *plan) {
-	level, do, why := verdict(f, v)
+	level, do, why := verdict(f, v, worst(f))
 	st := [...]style{fleet.Unknown: unknown, fleet.OK: strong, fleet.Soon: roleSoon.style(), fleet.Act: roleActLine.style()}[level]
 	text := first(a.w, do...)
 	if paused(f, v) && a.h < 3 { // never hide that this is not now
@@ -107,11 +107,17 @@ func drawSmall(a area, f *Frame, v *View, p *plan) {
 // drawNumbers are users, cpu and the hottest core in two lines.
 func drawNumbers(a area, f *Frame) {
 	t := &f.Totals
-	users := "users " + count(t.Users, 9)
-	if _, top, ok := limitNamed(f, "conns"); ok {
+	users := "users " + whole(headline(f, t.Users), 9)
+	if _, top, ok := edgeLimit(f, "conns"); ok && byConnections(t) {
 		users += " of " + grouped(top)
 	}
-	a.text(0, 0, normal, cut(first(a.w, users+"   rps "+count(t.RPS, 9), users), a.w))
+	rps := "   rps " + count(headline(f, t.RPS), 9)
+	texts := []string{users + rps, users}
+	if from := usersFrom(f); !byConnections(t) && t.Users.OK {
+		users += " " + from[len(from)-1]
+		texts = append([]string{users + rps, users}, texts...)
+	}
+	a.text(0, 0, normal, cut(first(a.w, texts...), a.w))
 	hot := "hot " + unknownText
 	if c := t.HottestCore; c.Known {
 		hot = "hot " + percent(capacity.Known(c.Busy)) + "% " + cutMiddle(c.Host, 16)
@@ -131,6 +137,10 @@ func drawFull(a area, f *Frame, v *View, p *plan, th Theme) {
 	if p.chart > 0 {
 		stackCharts(main.rows(y, p.chart), chartsMain(f, p), f, v)
 		y += p.chart
+	}
+	if p.pools > 0 {
+		drawPools(main.rows(y, p.pools), f, a.h >= 40)
+		y += p.pools
 	}
 	if p.hosts > 0 {
 		drawHosts(main.rows(y, p.hosts), f, v, p, a.h >= 20)
@@ -157,7 +167,7 @@ func drawFull(a area, f *Frame, v *View, p *plan, th Theme) {
 }
 
 // drawBeside is the column of a wide screen: the cores of the fleet, or the
-// services and limits of the one machine; then the agents.
+// limits of the one machine; what the engine says; services; then the agents.
 func drawBeside(a area, f *Frame, v *View, p *plan, th Theme) {
 	for y := range a.h {
 		a.put(0, y, 1, '│', rule)
@@ -168,6 +178,18 @@ func drawBeside(a area, f *Frame, v *View, p *plan, th Theme) {
 		drawMachine(a.rows(0, p.heat), &f.Hosts[p.rows[0]])
 	} else {
 		drawHeat(a.rows(0, p.heat), f, v, p)
+	}
+	if p.ahead > 0 {
+		drawPlan(a.rows(y, p.ahead), f, worst(f))
+		y += p.ahead
+	}
+	if p.byPool > 0 {
+		drawByPool(a.rows(y, p.byPool), f)
+		y += p.byPool
+	}
+	if p.learned > 0 {
+		drawLearnedFleet(a.rows(y, p.learned), f, v, p)
+		y += p.learned
 	}
 	if p.services > 0 {
 		drawFleetServices(a.rows(y, p.services), f, p)

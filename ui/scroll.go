@@ -67,6 +67,10 @@ func bodyOf(f *Frame, v *View, w, h int, th Theme) (*canvas, int) {
 	if v.Screen == HelpScreen {
 		return helpBody(w, th.ascii), h - 1 - foot
 	}
+	if v.Screen == StepsScreen {
+		top, foot := stepsFrame(h)
+		return stepsBody(f, v, w, th.ascii), h - top - foot
+	}
 	host := hostNamed(f, v.Host)
 	if host == nil {
 		return nil, 0
@@ -79,5 +83,5 @@ func bodyOf(f *Frame, v *View, w, h int, th Theme) (*canvas, int) {
 		foot = 2
 	}
 	visible := h - top - foot
-	return hostBody(host, v, th, w, visible, th.ascii), visible
+	return hostBody(f, host, v, th, w, visible, th.ascii), visible
 }
