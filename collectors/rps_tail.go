@@ -26,6 +26,8 @@ const (
 	tailOld = 4
 	// tailCopies bounds the files that are looked at for what was cut away.
 	tailCopies = 8
+	// tailDone is how many files that were let go are remembered.
+	tailDone = 64
 )
 
 // tail reads the lines that are added to a log, over its rotation: one that is
@@ -40,7 +42,8 @@ type tail struct {
 	seen bool       // the path was looked at before
 	at   time.Time  // when the newest was last found at the path
 
-	buf []byte
+	done []fs.FileInfo // copies and renamed logs that are not read any more, newest last
+	buf  []byte
 }
 
 // logFile is one open file.
@@ -67,7 +70,7 @@ func (t *tail) read(ctx context.Context, budget int64, visit func([]byte)) (behi
 		left, err := t.advance(ctx, o, &budget, visit)
 		behind += left
 		if err != nil || left == 0 && o.quiet >= tailIdle {
-			o.end(visit)
+			t.finish(o, visit)
 			t.old = slices.Delete(t.old, i, i+1)
 			i--
 		}
@@ -122,7 +125,7 @@ func (t *tail) look() error {
 		t.file.quiet = 0
 		t.old = append(append(t.old, t.file), t.missed(info, last)...)
 		for len(t.old) > tailOld {
-			_ = t.old[0].f.Close()
+			t.letGo(t.old[0])
 			t.old = t.old[1:]
 		}
 	}
@@ -147,7 +150,7 @@ func (t *tail) missed(now fs.FileInfo, last time.Time) []*logFile {
 			break
 		}
 		if strings.Trim(strings.TrimPrefix(c.path, t.path), ".-0123456789") != "" ||
-			slices.ContainsFunc(known, func(k fs.FileInfo) bool { return os.SameFile(k, c.info) }) {
+			slices.ContainsFunc(known, func(k fs.FileInfo) bool { return os.SameFile(k, c.info) }) || t.isDone(c.info) {
 			continue
 		}
 		if f, err := os.OpenFile(c.path, os.O_RDONLY|syscall.O_NONBLOCK, 0); err == nil {
@@ -156,6 +159,31 @@ func (t *tail) missed(now fs.FileInfo, last time.Time) []*logFile {
 	}
 	slices.Reverse(files)
 	return files
+}
+
+// isDone tells whether a file was read and let go. A number of a file
+// may be given again, so its time counts too.
+func (t *tail) isDone(info fs.FileInfo) bool {
+	return slices.ContainsFunc(t.done, func(d fs.FileInfo) bool {
+		return os.SameFile(d, info) && d.ModTime().Equal(info.ModTime())
+	})
+}
+
+// finish counts the last line of a file that is not read any more.
+func (t *tail) finish(l *logFile, visit func([]byte)) {
+	if len(l.part) > 0 {
+		visit(l.part)
+	}
+	t.letGo(l)
+}
+
+// letGo closes a file and remembers that it was read.
+func (t *tail) letGo(l *logFile) {
+	if info, err := l.f.Stat(); err == nil {
+		t.done = append(t.done, info)
+		t.done = t.done[max(0, len(t.done)-tailDone):]
+	}
+	_ = l.f.Close()
 }
 
 // logError says what to do about a log that can't be read.
@@ -270,14 +298,6 @@ func (l *logFile) feed(b []byte, visit func([]byte)) {
 	}
 }
 
-// end counts the last line of a file that is not read any more.
-func (l *logFile) end(visit func([]byte)) {
-	if len(l.part) > 0 {
-		visit(l.part)
-	}
-	_ = l.f.Close()
-}
-
 // checkCut notices that the file was cut or written anew. What was cut away
 // before it was read is looked for in a copy.
 func (t *tail) checkCut(ctx context.Context, budget *int64, visit func([]byte)) error {
@@ -289,7 +309,7 @@ func (t *tail) checkCut(ctx context.Context, budget *int64, visit func([]byte)) 
 		// Read within this poll: nobody adds to a copy.
 		c.part, c.skip = append(c.part, l.part...), l.skip
 		_, err := t.advance(ctx, c, budget, visit)
-		c.end(visit)
+		t.finish(c, visit)
 		if err != nil {
 			return err
 		}
