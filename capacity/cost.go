@@ -205,59 +205,142 @@ func (t Trust) String() string { return [...]string{"unknown", "at least", "lear
 // it; a wider one is refused.
 const MaxWidth = 0.25
 
-// Estimate is the load a limit can take at target, learned from traffic.
+// Estimate is the load a limit can take at target, learned from traffic. It is
+// a value that can be compared; its words are made when they are asked for,
+// because a fleet makes many estimates and reads few.
 type Estimate struct {
 	Trust    Trust
 	Capacity Num      // requests a second at target; unknown with NotKnown
 	Of       Interval // 95%, with Learned
 	Cost     Cost     // of one request; zero where none could be fitted
-	Why      string   // why it is not Learned
-	Steps    []string // ordered, how it came about
+	Says     string   // why it is not Learned, where that is said and not worked out
+
+	made made
+}
+
+// made is what the words of an estimate are made from.
+type made struct {
+	doubt         doubt
+	fitted        bool
+	unit          string
+	limit, target float64
+	of            Interval // also where it is too wide
+	full          float64  // what the line alone says
+	floor         seen     // the bound to fall back on; zero: none
+	floored       bool     // the floor is the number, or more than the least that the line says
+}
+
+// doubt is why an estimate is not Learned.
+type doubt uint8
+
+const (
+	noDoubt doubt = iota
+	noSpread
+	notFromZero
+	allBackground
+	tooWide
+	mayGetCheaper
+	getsCheaper
+)
+
+// Why is why it is not Learned; "" where it is.
+func (e *Estimate) Why() string {
+	m := &e.made
+	switch {
+	case e.Says != "":
+		return e.Says
+	case m.doubt == noSpread:
+		return "too little spread of load to learn from"
+	case m.doubt == notFromZero:
+		return "the cost of a request can't be told from 0: too little spread of load, or requests explain little of the use"
+	case m.doubt == allBackground:
+		return "the background alone fills the limit to its target"
+	case m.doubt == tooWide:
+		return fmt.Sprintf("the interval %s..%s is wider than %s of %s: too little spread of load", Amount(m.of.Low), Amount(m.of.High), Percent(MaxWidth), Amount(m.full))
+	case m.doubt == mayGetCheaper:
+		return "requests may get cheaper as the load rises: " + e.Cost.wakeRange()
+	case m.doubt == getsCheaper:
+		return "requests get cheaper as the load rises"
+	}
+	return ""
+}
+
+// Steps are how it came about, in order.
+func (e *Estimate) Steps() []string {
+	m := &e.made
+	var steps []string
+	if m.fitted {
+		steps = e.Cost.steps(m.unit)
+	}
+	why := e.Why()
+	drawn := func() string { return e.Cost.capacityStep(m.full, m.of, m.limit, m.target) }
+	floor := func() string {
+		r, err := Floor(float64(m.floor.load), float64(m.floor.busy), m.limit, m.target)
+		if err != nil {
+			return err.Error()
+		}
+		return r.Formula
+	}
+	switch {
+	case m.doubt == mayGetCheaper || m.doubt == getsCheaper:
+		least, _ := e.Cost.Load(m.target * m.limit)
+		if m.doubt == mayGetCheaper {
+			least = e.Cost.least(m.target * m.limit)
+		}
+		steps = append(steps, drawn(), fmt.Sprintf("at least %s/s: %s", Amount(least.V), why))
+		if m.floored {
+			steps = append(steps, floor())
+		}
+	case why == "" && e.Trust == Learned && m.fitted:
+		steps = append(steps, drawn())
+	case why != "":
+		steps = append(steps, "not learned: "+why)
+		if m.floored {
+			steps = append(steps, floor())
+		}
+	}
+	return steps
 }
 
 // estimate turns a cost into what a limit can take at target, or says why it
-// can't; floor is the bound to fall back on, where there is one.
-func estimate(cost Cost, fitted bool, floor Result, floored bool, unit string, limit, target float64) Estimate {
+// can't; floor is the point that gives the bound to fall back on, zero where
+// there is none.
+func estimate(cost Cost, fitted bool, floor seen, unit string, limit, target float64) Estimate {
 	e := Estimate{Cost: cost}
 	v, of := cost.Load(target * limit)
+	e.made = made{fitted: fitted, unit: unit, limit: limit, target: target, of: of, full: v.V, floor: floor}
+	m := &e.made
 	var least Num // of requests that may get cheaper
 	switch {
 	case !fitted:
-		e.Why = "too little spread of load to learn from"
+		m.doubt = noSpread
 	case !of.OK || !v.OK:
-		e.Why = "the cost of a request can't be told from 0: too little spread of load, or requests explain little of the use"
+		m.doubt = notFromZero
 	case !(v.V > 0) || !(of.Low > 0):
-		e.Why = "the background alone fills the limit to its target"
+		m.doubt = allBackground
 	case (of.High-of.Low)/v.V > MaxWidth:
+		m.doubt = tooWide
 		if least = cost.least(target * limit); least.OK {
-			e.Why = "requests may get cheaper as the load rises: " + cost.wakeRange()
-			break
+			m.doubt = mayGetCheaper
 		}
-		e.Why = fmt.Sprintf("the interval %s..%s is wider than %s of %s: too little spread of load", Amount(of.Low), Amount(of.High), Percent(MaxWidth), Amount(v.V))
 	case cost.Bend < 1:
 		// It may get cheaper still: what is drawn on is the least it can take.
-		least, e.Why = v, "requests get cheaper as the load rises"
+		least, m.doubt = v, getsCheaper
 	}
-	if fitted {
-		e.Steps = cost.steps(unit)
-	}
+	bound := target * limit * float64(floor.load) / float64(floor.busy)
+	known := floor.busy > 0 && finite(bound)
 	switch {
-	case e.Why == "":
+	case m.doubt == noDoubt:
 		e.Trust, e.Capacity, e.Of = Learned, v, of
-		e.Steps = append(e.Steps, cost.capacityStep(v, of, limit, target))
 	case least.OK:
 		e.Trust = AtLeast
-		e.Steps = append(e.Steps, cost.capacityStep(v, of, limit, target), fmt.Sprintf("at least %s/s: %s", Amount(least.V), e.Why))
-		if floored && floor.V > least.V {
-			least = Known(floor.V)
-			e.Steps = append(e.Steps, floor.Formula)
+		if m.floored = known && bound > least.V; m.floored {
+			least = Known(bound)
 		}
 		e.Capacity = least
-	case floored:
-		e.Trust, e.Capacity = AtLeast, Known(floor.V)
-		e.Steps = append(e.Steps, "not learned: "+e.Why, floor.Formula)
-	default:
-		e.Steps = append(e.Steps, "not learned: "+e.Why)
+	case known:
+		m.floored = true
+		e.Trust, e.Capacity = AtLeast, Known(bound)
 	}
 	return e
 }
@@ -276,7 +359,7 @@ func (c Cost) steps(unit string) []string {
 	return steps
 }
 
-func (c Cost) capacityStep(v Num, of Interval, limit, target float64) string {
+func (c Cost) capacityStep(v float64, of Interval, limit, target float64) string {
 	p, more := c.part(math.Inf(1)), ""
 	if c.Wake > 0 && target < 1 {
 		more = fmt.Sprintf(" + %s × (1 - %s)", small(c.Wake), ratio(target))
@@ -286,5 +369,5 @@ func (c Cost) capacityStep(v Num, of Interval, limit, target float64) string {
 		slope = "(" + slope + more + ")"
 	}
 	return fmt.Sprintf("capacity %s/s (%s..%s) = (%s × %s - %s) / %s",
-		Amount(v.V), Amount(of.Low), Amount(of.High), ratio(target), Amount(limit), Amount(p.base), slope)
+		Amount(v), Amount(of.Low), Amount(of.High), ratio(target), Amount(limit), Amount(p.base), slope)
 }

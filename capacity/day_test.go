@@ -140,7 +140,7 @@ func TestReplayedDay(t *testing.T) {
 		}
 		truth := (target*8 - 0.3) / d.cost
 		if e, err := learner.Estimate(target); err != nil || e.Trust != capacity.Learned || math.Abs(e.Capacity.V/truth-1) > 0.06 {
-			t.Errorf("seed %d: %v %.1f (%s) at the end of the day, the truth is %.1f", seed, e.Trust, e.Capacity.V, e.Why, truth)
+			t.Errorf("seed %d: %v %.1f (%s) at the end of the day, the truth is %.1f", seed, e.Trust, e.Capacity.V, e.Why(), truth)
 		}
 	}
 }

@@ -277,21 +277,22 @@ func (l *Learner) Estimate(target float64) (Estimate, error) {
 		return Estimate{}, fmt.Errorf("estimate: %w", err)
 	}
 	if len(l.kept) == 0 {
-		return Estimate{Why: "no traffic seen yet", Steps: []string{"not learned: no traffic seen yet"}}, nil
+		return Estimate{Says: "no traffic seen yet"}, nil
 	}
 	unit := l.Unit
 	if unit == "" {
 		unit = "cores"
 	}
-	floor, floored := l.floor(target)
-	return estimate(l.cost, l.fitted, floor, floored, unit, l.limit, target), nil
+	return estimate(l.cost, l.fitted, l.floor(target), unit, l.limit, target), nil
 }
 
-// floor is the guaranteed bound, from the busiest bin that is within the
-// target; the middle one of its points, so that no single one makes it.
-func (l *Learner) floor(target float64) (Result, bool) {
+// floor is the point of the guaranteed bound (Floor), from the busiest bin that
+// is within the target; the middle one of its points, so that no single one
+// makes it. Zero where nothing was seen within the target.
+func (l *Learner) floor(target float64) seen {
 	best := int16(math.MinInt16)
-	var within []seen
+	var space [perBin]seen
+	within := space[:0]
 	for _, k := range l.kept {
 		b := k.bin
 		if float64(k.busy) > target*l.limit || !(k.busy > 0) || b < best {
@@ -303,12 +304,10 @@ func (l *Learner) floor(target float64) (Result, bool) {
 		within = append(within, k)
 	}
 	if len(within) == 0 {
-		return Result{}, false
+		return seen{}
 	}
 	slices.SortFunc(within, func(a, b seen) int { return descending(float64(b.load/b.busy), float64(a.load/a.busy)) })
-	mid := within[(len(within)-1)/2]
-	r, err := Floor(float64(mid.load), float64(mid.busy), l.limit, target)
-	return r, err == nil
+	return within[(len(within)-1)/2]
 }
 
 // Basis is what an estimate stands on.

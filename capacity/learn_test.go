@@ -184,7 +184,7 @@ func TestTooLittleSpread(t *testing.T) {
 			}
 			continue
 		}
-		if e.Trust != capacity.AtLeast || e.Why == "" || len(e.Steps) == 0 {
+		if e.Trust != capacity.AtLeast || e.Why() == "" || len(e.Steps()) == 0 {
 			t.Fatalf("seed %d: %+v", seed, e)
 		}
 		// The bound stands on one reading, whose noise is 2%.
@@ -273,7 +273,7 @@ func TestWhatDoesNotEnter(t *testing.T) {
 		if b := l.Basis(); b.Points != 0 || b.Skipped != 1 {
 			t.Errorf("%s: %+v", name, b)
 		}
-		if e := estimate(t, &l, 0.8); e.Trust != capacity.NotKnown || e.Capacity.OK || e.Why == "" {
+		if e := estimate(t, &l, 0.8); e.Trust != capacity.NotKnown || e.Capacity.OK || e.Why() == "" {
 			t.Errorf("%s: %+v", name, e)
 		}
 	}
@@ -406,7 +406,7 @@ func FuzzLearner(f *testing.F) {
 			}
 			return
 		}
-		if e.Capacity.OK != (e.Trust != capacity.NotKnown) || (e.Trust == capacity.Learned) != (e.Why == "") {
+		if e.Capacity.OK != (e.Trust != capacity.NotKnown) || (e.Trust == capacity.Learned) != (e.Why() == "") {
 			t.Fatalf("%+v", e)
 		}
 		if v := e.Capacity; v.OK && (!(v.V > 0) || math.IsInf(v.V, 0)) {

@@ -88,7 +88,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 		if err1 != nil || err2 != nil {
 			t.Fatal(err1, err2)
 		}
-		if d := cmp.Diff(one, two, protocmp.Transform(), cmpopts.EquateNaNs(), cmpopts.EquateComparable(capacity.Cost{})); d != "" {
+		if d := cmp.Diff(one, two, protocmp.Transform(), cmpopts.EquateNaNs(), cmpopts.EquateComparable(capacity.Cost{}, capacity.Estimate{})); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}

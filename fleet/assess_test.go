@@ -34,6 +34,7 @@ func BenchmarkAssess(b *testing.B) {
 				views[i] = h.view(now, f.policy)
 			}
 			at, seconds := 0, 0
+			var used time.Duration // CPU, that of the collector of garbage included
 			b.ResetTimer()
 			for b.Loop() {
 				b.StopTimer()
@@ -43,6 +44,7 @@ func BenchmarkAssess(b *testing.B) {
 					f.Samples(h.name, uint64(i+1), []*sample.Sample{assessedSecond(now, uint64(seconds+1))}, now)
 				}
 				b.StartTimer()
+				from := cpuTime(b)
 				for range max(n/10, 1) {
 					h := f.hosts[at%n]
 					at++
@@ -60,7 +62,9 @@ func BenchmarkAssess(b *testing.B) {
 				if p := g.size(views, t, now, now); !p.Need.OK {
 					b.Fatal("not sized")
 				}
+				used += cpuTime(b) - from
 			}
+			b.ReportMetric(float64(used.Microseconds())/1000/float64(seconds), "cpu-ms/s")
 		})
 	}
 }

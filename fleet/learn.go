@@ -156,7 +156,7 @@ func (t *taught) tell(v *Host, p Policy) []Learned {
 		if errT != nil || errF != nil {
 			return
 		}
-		list = append(list, Learned{Limit: limit, Port: port, Unit: unit, Target: target, AtTarget: at, Full: full, Basis: b})
+		list = append(list, Learned{Learning: &Learning{Limit: limit, Port: port, Unit: unit, Target: target, AtTarget: at, Full: full, Basis: b}})
 	}
 	const requests = "requests a second"
 	target, _ := p.targetOf("cpu", v.queue())

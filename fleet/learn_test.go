@@ -95,7 +95,7 @@ func TestLearnedFromPoints(t *testing.T) {
 	}
 	cpu := lesson(t, h, "cpu", 0)
 	if cpu.Full.Trust != capacity.Learned {
-		t.Fatalf("%v: %s", cpu.Full.Trust, cpu.Full.Why)
+		t.Fatalf("%v: %s", cpu.Full.Trust, cpu.Full.Why())
 	}
 	near("cpu at 100%", cpu.Full.Capacity.V, (8-0.3)/0.008)
 	near("cpu at target", cpu.AtTarget.Capacity.V, (0.8*8-0.3)/0.008)
@@ -152,8 +152,8 @@ func TestNotLearned(t *testing.T) {
 		switch {
 		case i < 0 && c.trust != capacity.NotKnown:
 			t.Errorf("%s: no lesson", name)
-		case i >= 0 && (h.Learned[i].Full.Trust != c.trust || h.Learned[i].Full.Why == ""):
-			t.Errorf("%s: %v (%s), want %v", name, h.Learned[i].Full.Trust, h.Learned[i].Full.Why, c.trust)
+		case i >= 0 && (h.Learned[i].Full.Trust != c.trust || h.Learned[i].Full.Why() == ""):
+			t.Errorf("%s: %v (%s), want %v", name, h.Learned[i].Full.Trust, h.Learned[i].Full.Why(), c.trust)
 		}
 		if h.RoomRPS.V < 0 || math.IsNaN(h.RoomRPS.V) {
 			t.Errorf("%s: room %v", name, h.RoomRPS)

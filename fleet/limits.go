@@ -13,7 +13,7 @@ const nearAt = 0.80
 
 // limits are what bounds a host, one of each name, the nearest first.
 func (v *viewed) limits(p Policy) []capacity.Limit {
-	var list []capacity.Limit
+	list := make([]capacity.Limit, 0, 4)
 	add := func(l capacity.Limit, least float64) {
 		if l.Capacity > 0 && l.Used >= 0 && l.Ratio() >= least {
 			list = append(list, l)
@@ -30,13 +30,11 @@ func (v *viewed) limits(p Policy) []capacity.Limit {
 	if most := p.RPSPerServer; most > 0 && v.RPS.OK {
 		add(capacity.Limit{Name: "rps", Unit: "requests a second", Used: v.RPS.V, Capacity: most, From: v.words.requestsFrom(most)}, 0)
 	}
-	add(v.nearestOf("files", "files", func(s *Service) (used, limit capacity.Num, from string) {
-		return s.FilesUsed, s.Files, "RLIMIT_NOFILE of " + s.who()
-	}), 0)
+	add(v.nearestOf("files", "files", func(s *Service) (used, limit capacity.Num) { return s.FilesUsed, s.Files },
+		func(s *Service) string { return "RLIMIT_NOFILE of " + s.who() }), 0)
 	add(v.memoryLimit(), 0)
-	add(v.nearestOf("queue", "connections", func(s *Service) (used, limit capacity.Num, from string) {
-		return s.Queue, s.QueueLimit, "listen queue of " + s.who()
-	}), nearAt)
+	add(v.nearestOf("queue", "connections", func(s *Service) (used, limit capacity.Num) { return s.Queue, s.QueueLimit },
+		func(s *Service) string { return "listen queue of " + s.who() }), nearAt)
 	if v.PortsUsed.OK && v.PortsLimit.OK {
 		add(capacity.Limit{Name: "ports", Unit: "ports", Used: v.PortsUsed.V, Capacity: v.PortsLimit.V, From: "ephemeral ports to one remote address"}, nearAt)
 	}
@@ -90,21 +88,20 @@ func (v *viewed) connectionLimit(p Policy) capacity.Limit {
 			From: v.words.policyFrom(most),
 		}
 	}
-	return v.nearestOf("conns", "connections", func(s *Service) (used, limit capacity.Num, from string) {
-		return s.Connections, s.ConnectionsLimit, s.who() + ": " + s.ConnectionsFrom
-	})
+	return v.nearestOf("conns", "connections", func(s *Service) (used, limit capacity.Num) { return s.Connections, s.ConnectionsLimit },
+		func(s *Service) string { return s.who() + ": " + s.ConnectionsFrom })
 }
 
 // nearestOf is the limit of one kind that a service uses the largest share of;
 // without capacity when none knows it.
-func (v *viewed) nearestOf(name, unit string, of func(*Service) (used, limit capacity.Num, from string)) capacity.Limit {
+func (v *viewed) nearestOf(name, unit string, of func(*Service) (used, limit capacity.Num), from func(*Service) string) capacity.Limit {
 	var near capacity.Limit
 	for i := range v.Services {
-		used, limit, from := of(&v.Services[i])
+		used, limit := of(&v.Services[i])
 		if !used.OK || !limit.OK || !(limit.V > 0) || near.Capacity > 0 && used.V/limit.V <= near.Ratio() {
 			continue
 		}
-		near = capacity.Limit{Name: name, Unit: unit, Used: used.V, Capacity: limit.V, From: from}
+		near = capacity.Limit{Name: name, Unit: unit, Used: used.V, Capacity: limit.V, From: from(&v.Services[i])}
 	}
 	return near
 }

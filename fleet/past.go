@@ -88,6 +88,9 @@ func (h *host) means(g grid, list []bucket) {
 	later := g.until // where what is known after this row begins
 	for i := h.rows.n - 1; i >= 0; i-- {
 		r := h.rows.at(i)
+		if end := nanos(r.ms - h.shift()); end <= low && later-end < pointStep*int64(time.Second) && i < h.rows.n-1 && h.rows.sorted() {
+			return // it and those before it are earlier, and there is no gap to fill
+		}
 		s := h.stretch(r)
 		if i == h.rows.n-1 {
 			s.end += (staleAfter - 1) * int64(h.every())

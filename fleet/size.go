@@ -90,7 +90,7 @@ func (p *Pool) rooms(hosts []viewed) {
 	case trust == capacity.Learned:
 		p.RPSCapacity = capacity.Estimate{Trust: trust, Capacity: v, Of: capacity.Interval{Low: low.value(), High: high.value(), OK: true}}
 	default:
-		p.RPSCapacity = capacity.Estimate{Trust: trust, Capacity: v, Why: "not learned on every host"}
+		p.RPSCapacity = capacity.Estimate{Trust: trust, Capacity: v, Says: "not learned on every host"}
 	}
 }
 
@@ -172,7 +172,8 @@ func (g *group) loads(at, now time.Time) map[string]load {
 // counted for; the steps say which that is. connsNow are the connections as they
 // are now.
 func poolLimits(hosts []viewed, p Policy, loads map[string]load) (limits []capacity.PoolLimit, connsNow float64, steps []string) {
-	var conns, cpu, rps []capacity.Limit
+	conns, cpu := make([]capacity.Limit, 0, len(hosts)), make([]capacity.Limit, 0, len(hosts))
+	var rps []capacity.Limit
 	var background mean
 	for i := range hosts {
 		h := &hosts[i]

@@ -170,11 +170,16 @@ type Host struct {
 // Learned is what traffic taught of one limit of a host: what a request costs,
 // and how many a second it can take.
 type Learned struct {
-	Limit    string // "cpu", "thread"; "memory": connections for requests
-	Port     int    // of the service it is of; 0: the whole host
-	Service  string // its name
-	Unit     string // of the load: "requests a second", "connections"
-	Load     capacity.Num
+	*Learning        // the same for every snapshot until the host's next point: not to be changed
+	Service   string // name of the service it is of
+	Load      capacity.Num
+}
+
+// Learning is the part of Learned that only a new point changes.
+type Learning struct {
+	Limit    string            // "cpu", "thread"; "memory": connections for requests
+	Port     int               // of the service it is of; 0: the whole host
+	Unit     string            // of the load: "requests a second", "connections"
 	Target   float64           // utilisation of the limit
 	AtTarget capacity.Estimate // what it can take at the target
 	Full     capacity.Estimate // what it can take at 100%

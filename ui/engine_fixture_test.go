@@ -70,37 +70,37 @@ func rowsFor(load, price float64) []capacity.Row {
 func learnedOf(i int, name string) []fleet.Learned {
 	n := capacity.Known
 	since := time.Date(2026, 11, 22, 9, 10, 0, 0, time.UTC)
-	cpu := fleet.Learned{
-		Target: 0.8, Limit: "cpu", Port: 80, Service: "nginx", Unit: "requests a second", Load: n(2498),
+	cpu := fleet.Learned{Service: "nginx", Load: n(2498), Learning: &fleet.Learning{
+		Target: 0.8, Limit: "cpu", Port: 80, Unit: "requests a second",
 		AtTarget: capacity.Estimate{
 			Trust: capacity.Learned, Capacity: n(6400), Of: capacity.Interval{Low: 6100, High: 6700, OK: true},
 			Cost: capacity.Cost{Request: 0.0081, Background: 0.15, Points: 412},
 		},
 		Full:  capacity.Estimate{Trust: capacity.Learned, Capacity: n(8010), Of: capacity.Interval{Low: 7600, High: 8400, OK: true}},
 		Basis: capacity.Basis{Points: 412, Seen: 412 * 10 * time.Second, Since: since.Add(15 * time.Hour)},
-	}
+	}}
 	switch i % 4 {
 	case 1:
 		cpu.Limit, cpu.Service, cpu.Port = "thread", "node", 8080
-		cpu.AtTarget = capacity.Estimate{Trust: capacity.AtLeast, Capacity: n(145), Why: "too little spread of load to learn from"}
+		cpu.AtTarget = capacity.Estimate{Trust: capacity.AtLeast, Capacity: n(145), Says: "too little spread of load to learn from"}
 		cpu.Full = capacity.Estimate{Trust: capacity.AtLeast, Capacity: n(181)}
 		cpu.Basis.Points, cpu.Basis.Since = 12, since
 	case 2:
-		cpu.AtTarget, cpu.Full = capacity.Estimate{Why: "everything seen was over the target"}, capacity.Estimate{}
+		cpu.AtTarget, cpu.Full = capacity.Estimate{Says: "everything seen was over the target"}, capacity.Estimate{}
 		cpu.Basis = capacity.Basis{}
 	case 3:
 		cpu.Service = name
 		cpu.Basis.Change = capacity.Change{At: night.Add(-72 * time.Minute), Factor: 1.3}
 	}
-	memory := fleet.Learned{
-		Target: 0.8, Limit: "memory", Unit: "connections", Load: n(8000),
+	memory := fleet.Learned{Load: n(8000), Learning: &fleet.Learning{
+		Target: 0.8, Limit: "memory", Unit: "connections",
 		AtTarget: capacity.Estimate{
 			Trust: capacity.Learned, Capacity: n(41_000), Of: capacity.Interval{Low: 39_000, High: 43_500, OK: true},
 			Cost: capacity.Cost{Request: 21e3, Background: 1.2e9, Points: 90},
 		},
 		Full:  capacity.Estimate{Trust: capacity.Learned, Capacity: n(52_000)},
 		Basis: capacity.Basis{Points: 90, Since: since.Add(17 * time.Hour)},
-	}
+	}}
 	return []fleet.Learned{cpu, memory}
 }
 
@@ -159,7 +159,7 @@ func byLittle() Frame {
 	p := &f.Pools[0]
 	p.RoomRPS = capacity.Known(3600)
 	p.Users, p.UsersFrom, p.UsersNote = f.Totals.Users, f.Totals.UsersFrom, f.Totals.UsersNote
-	p.RPSCapacity = capacity.Estimate{Trust: capacity.AtLeast, Capacity: capacity.Known(12_400), Why: "1 of 3 hosts learned"}
+	p.RPSCapacity = capacity.Estimate{Trust: capacity.AtLeast, Capacity: capacity.Known(12_400), Says: "1 of 3 hosts learned"}
 	p.Trend = capacity.Trend{Direction: capacity.Stable, Window: 45 * time.Minute, Step: "stable over 45m"}
 	p.Growth, p.Late, p.Waits = capacity.Num{}, capacity.Num{}, 0
 	p.Rows = rowsFor(30_000, 0)[:3]

@@ -136,7 +136,7 @@ func TestLearnedWords(t *testing.T) {
 		{"at least, least", row(1), 12, "at least 145/s"},
 		{"unknown", row(2), 120, "? cpu of nginx: everything seen was over the target"},
 		{"memory", &learnedOf(0, "")[1], 120, "memory takes 41,000 conns at 80% (39,000..43,500), from 90 points since 02:10; 21 kB a connection"},
-		{"nothing", &fleet.Learned{Limit: "cpu"}, 120, "? cpu: nothing was seen yet"},
+		{"nothing", &fleet.Learned{Learning: &fleet.Learning{Limit: "cpu"}}, 120, "? cpu: nothing was seen yet"},
 	} {
 		if got := first(c.width, learnedTexts(c.at, 0.8, night)...); got != c.want {
 			t.Errorf("%s: %q\nwant %q", c.name, got, c.want)

@@ -91,14 +91,14 @@ func learnedTexts(l *fleet.Learned, target float64, now time.Time) []string {
 	stands := plural(l.Basis.Points, "point") + " since " + moment(l.Basis.Since, now)
 	switch {
 	case e.Trust == capacity.NotKnown || !e.Capacity.OK:
-		why := or(e.Why, "nothing was seen yet")
+		why := or(e.Why(), "nothing was seen yet")
 		return []string{"? " + name + ": " + why, "? " + why, "? not learned yet"}
 	case e.Trust == capacity.AtLeast:
 		least := "at least " + loadText(e.Capacity.V, l)
 		full := name + " takes " + least + " " + atTarget(target)
 		why := full
-		if e.Why != "" {
-			why += ": " + e.Why
+		if e.Why() != "" {
+			why += ": " + e.Why()
 		}
 		return []string{why + "; " + stands, why, full, least + " " + atTarget(target), least}
 	}

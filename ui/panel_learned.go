@@ -122,7 +122,7 @@ func (r *learnedRow) cell(c tableColumn, now time.Time) (string, style) {
 // noteLines is how many notes a row has: all, or those of changes.
 func noteLines(l *fleet.Learned, all bool) int {
 	n := 0
-	if all && l.AtTarget.Trust != capacity.Learned && l.AtTarget.Why != "" {
+	if all && l.AtTarget.Trust != capacity.Learned && l.AtTarget.Why() != "" {
 		n++
 	}
 	if c := l.Basis.Change; !c.At.IsZero() && num(c.Factor).OK {
@@ -135,8 +135,8 @@ func noteLines(l *fleet.Learned, all bool) int {
 // for, and a change of what a request costs.
 func (r *learnedRow) notes(all bool, now time.Time) []string {
 	var out []string
-	if all && r.at.AtTarget.Trust != capacity.Learned && r.at.AtTarget.Why != "" {
-		out = append(out, r.at.AtTarget.Why)
+	if all && r.at.AtTarget.Trust != capacity.Learned && r.at.AtTarget.Why() != "" {
+		out = append(out, r.at.AtTarget.Why())
 	}
 	if s := changeText(r.at, now); s != "" {
 		out = append(out, s)

@@ -324,7 +324,7 @@ func FuzzRender(f *testing.F) {
 		frame.Hosts[0].ConnectionsFrom = other
 		learned := &frame.Hosts[0].Learned
 		*learned = append(learnedOf(int(screen), name), learnedOf(int(bits), other)...)
-		(*learned)[0].AtTarget.Why, (*learned)[0].Limit, (*learned)[0].AtTarget.Capacity.V = other, name, float64(w)*float64(h)
+		(*learned)[0].AtTarget.Says, (*learned)[0].Limit, (*learned)[0].AtTarget.Capacity.V = other, name, float64(w)*float64(h)
 		pool := &frame.Pools[0]
 		pool.Steps, pool.Formula, pool.TargetFrom, pool.UsersNote = []string{name, other, ""}, other, name, other
 		pool.Climb, pool.Waits = capacity.Known(float64(h)), time.Duration(w)*time.Second

@@ -249,11 +249,11 @@ func canTakeText(p *fleet.Pool) string {
 	e := &p.RPSCapacity
 	switch {
 	case e.Trust == capacity.NotKnown || !e.Capacity.OK:
-		return strings.TrimSpace("? requests a second at 100%: " + or(e.Why, "not learned"))
+		return strings.TrimSpace("? requests a second at 100%: " + or(e.Why(), "not learned"))
 	case e.Trust == capacity.AtLeast:
 		s := "at least " + count(e.Capacity, 15) + " requests a second at 100% of the nearest limits"
-		if e.Why != "" {
-			s += ": " + e.Why
+		if e.Why() != "" {
+			s += ": " + e.Why()
 		}
 		return s
 	}

@@ -202,7 +202,7 @@ func measureAccuracy(t *testing.T, s workServer) (accuracyRecord, []prediction) 
 			time.Sleep(time.Until(from.Add(pointLate)))
 			e, by := seen.said()
 			said[i] = prediction{step.upto, e, by}
-			t.Logf("%d%% seen, %s binds, %v %.0f/s:\n  %s", step.upto, by, e.Trust, e.Capacity.V, strings.Join(e.Steps, "\n  "))
+			t.Logf("%d%% seen, %s binds, %v %.0f/s:\n  %s", step.upto, by, e.Trust, e.Capacity.V, strings.Join(e.Steps(), "\n  "))
 		})
 	}
 	asked.Wait()
@@ -229,7 +229,7 @@ func predict(t *testing.T, r accuracyRecord) accuracyRow {
 		}
 		e, limit := l.nearest(t)
 		row.said = append(row.said, prediction{step.upto, e, limit})
-		t.Logf("%d%% seen, %s binds:\n  %s", step.upto, limit, strings.Join(e.Steps, "\n  "))
+		t.Logf("%d%% seen, %s binds:\n  %s", step.upto, limit, strings.Join(e.Steps(), "\n  "))
 	}
 	return row
 }

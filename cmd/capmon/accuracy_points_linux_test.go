@@ -121,7 +121,7 @@ func threadTimes(pids []int) map[string]threadTime {
 // smallest of what was learned; not known before anything was.
 func (p *tap) said() (best capacity.Estimate, limit string) {
 	s := p.feed.fleet.Snapshot(fleet.Ask{}, time.Now())
-	best.Why = "nothing was learned"
+	best.Says = "nothing was learned"
 	for _, h := range s.Hosts {
 		for _, l := range h.Learned {
 			if e := l.Full; l.Limit != "memory" && e.Capacity.OK && (!best.Capacity.OK || e.Capacity.V < best.Capacity.V) {

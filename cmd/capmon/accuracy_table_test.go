@@ -73,7 +73,7 @@ func (r accuracyRow) interval() string {
 	p := r.said[len(r.said)-1]
 	word := map[bool]string{true: "yes", false: "no"}[r.holds(p)]
 	if p.e.Trust != capacity.Learned {
-		why, _, _ := strings.Cut(p.e.Why, ":")
+		why, _, _ := strings.Cut(p.e.Why(), ":")
 		return fmt.Sprintf("%s, %s: %s | %s", p.limit, p.e.Trust, why, word)
 	}
 	return fmt.Sprintf("%s, %s..%s | %s", p.limit, capacity.Amount(p.e.Of.Low), capacity.Amount(p.e.Of.High), word)
@@ -162,7 +162,7 @@ func TestAccuracyTable(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	learned := capacity.Estimate{Trust: capacity.Learned, Capacity: capacity.Known(1050), Of: capacity.Interval{Low: 980, High: 1100, OK: true}}
-	tooMuch := capacity.Estimate{Trust: capacity.AtLeast, Capacity: capacity.Known(1200), Why: "so"}
+	tooMuch := capacity.Estimate{Trust: capacity.AtLeast, Capacity: capacity.Known(1200), Says: "so"}
 	got := accuracyTable([]accuracyRow{
 		{"node", "1 ms", []float64{990, 1010}, 995, []prediction{{10, capacity.Estimate{}, ""}, {20, tooMuch, "cpu"}, {40, learned, "thread"}}},
 	})

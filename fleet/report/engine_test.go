@@ -20,10 +20,10 @@ import (
 func tiers() fleet.Snapshot {
 	at := time.Date(2026, 11, 23, 10, 2, 0, 0, time.UTC)
 	known := capacity.Known
-	learnt := fleet.Learned{
-		Limit: "cpu", Port: 80, Service: "nginx", Unit: "requests a second", Load: known(3100),
+	learnt := fleet.Learned{Service: "nginx", Load: known(3100), Learning: &fleet.Learning{
+		Limit: "cpu", Port: 80, Unit: "requests a second",
 		AtTarget: capacity.Estimate{
-			Trust: capacity.Learned, Capacity: known(6400), Of: capacity.Interval{Low: 6100, High: 6700, OK: true}, Steps: []string{"one", "two"},
+			Trust: capacity.Learned, Capacity: known(6400), Of: capacity.Interval{Low: 6100, High: 6700, OK: true},
 			Cost: capacity.Cost{Request: 0.0081, Background: 0.4, Of: capacity.Interval{Low: 0.0079, High: 0.0084, OK: true}, Points: 412, Tau: 0.93},
 		},
 		Full: capacity.Estimate{Trust: capacity.Learned, Capacity: known(8050)},
@@ -31,16 +31,17 @@ func tiers() fleet.Snapshot {
 			Points: 412, Seen: 4120 * time.Second, Since: time.Date(2026, 11, 22, 9, 10, 0, 0, time.UTC),
 			Change: capacity.Change{At: time.Date(2026, 11, 23, 9, 40, 0, 0, time.UTC), Factor: 1.3},
 		},
-	}
+	}}
 	bound := learnt
-	bound.AtTarget = capacity.Estimate{Trust: capacity.AtLeast, Capacity: known(5200), Why: "too little spread of load to learn from"}
+	bound.Learning = new(*learnt.Learning)
+	bound.AtTarget = capacity.Estimate{Trust: capacity.AtLeast, Capacity: known(5200), Says: "too little spread of load to learn from"}
 	bound.Full, bound.Basis = capacity.Estimate{}, capacity.Basis{Points: 9, Seen: 90 * time.Second, Since: at.Add(-2 * time.Minute)}
-	memory := fleet.Learned{
-		Limit: "memory", Port: 443, Service: "nginx", Unit: "connections",
+	memory := fleet.Learned{Service: "nginx", Learning: &fleet.Learning{
+		Limit: "memory", Port: 443, Unit: "connections",
 		AtTarget: capacity.Estimate{Trust: capacity.Learned, Capacity: known(90_000), Cost: capacity.Cost{Request: 12_300, Points: 30}},
 		Basis:    capacity.Basis{Points: 30, Since: at.Add(-time.Hour)},
-	}
-	nothing := fleet.Learned{Limit: "thread", Unit: "requests a second", AtTarget: capacity.Estimate{Why: "no traffic seen yet"}}
+	}}
+	nothing := fleet.Learned{Learning: &fleet.Learning{Limit: "thread", Unit: "requests a second", AtTarget: capacity.Estimate{Says: "no traffic seen yet"}}}
 	web := fleet.Pool{
 		Name: "web", Hosts: 3, Counted: 2, Up: 2, Bound: "cpu", Limits: []capacity.Limit{{Name: "cpu", Used: 12, Capacity: 16, Unit: "cores", From: "cores"}},
 		Headroom: known(-0.1), RoomUsers: known(1580), RoomRPS: known(2100), Raw: known(3), Need: known(4), Run: known(4), Short: known(0),
@@ -112,7 +113,7 @@ func TestContractOfTheEngine(t *testing.T) {
 	want := map[string]any{
 		"limit": "thread", "port": nil, "service": nil, "unit": "requests a second", "load": nil, "trust": "unknown", "at_target": nil, "low": nil, "high": nil,
 		"at_limit": nil, "cost": nil, "cost_low": nil, "cost_high": nil, "background": nil, "kendall_tau": nil, "points": 0.0, "seconds": 0.0, "since": nil,
-		"why": "no traffic seen yet", "steps": []any{}, "change": nil,
+		"why": "no traffic seen yet", "steps": []any{"not learned: no traffic seen yet"}, "change": nil,
 	}
 	if d := cmp.Diff(want, nothing); d != "" {
 		t.Errorf("of nothing (-want +got):\n%s", d)
@@ -192,6 +193,7 @@ func TestReadMeasuredOfAPool(t *testing.T) {
 	// All of its hosts that are up have learned: the mean by cores, also with a
 	// service of another limit beside.
 	s.Hosts[2].Learned = []fleet.Learned{s.Hosts[1].Learned[0]}
+	s.Hosts[2].Learned[0].Learning = new(*s.Hosts[1].Learned[0].Learning)
 	s.Hosts[2].Learned[0].AtTarget.Cost.Request, s.Hosts[2].Learned[0].AtTarget.Cost.Background = 0.0041, 0
 	s.Hosts[2].Available = known(24)
 	m := measure(t, s, "web")
@@ -203,12 +205,14 @@ func TestReadMeasuredOfAPool(t *testing.T) {
 	}
 	// Two services with a cost each are none of the host's.
 	second := s.Hosts[2].Learned[0]
+	second.Learning = new(*second.Learning)
 	second.Port = 81
 	s.Hosts[2].Learned = append(s.Hosts[2].Learned, second)
 	if m := measure(t, s, "web"); m.Cost.OK {
 		t.Errorf("two services cost %v", m.Cost)
 	}
 	whole := second
+	whole.Learning = new(*second.Learning)
 	whole.Port = 0
 	s.Hosts[2].Learned = append(s.Hosts[2].Learned, whole)
 	if m := measure(t, s, "web"); !m.Cost.OK {

@@ -19,7 +19,7 @@ type estimate struct {
 
 func estimateOf(e capacity.Estimate) estimate {
 	low, high := ends(e.Of)
-	return estimate{Value: num(e.Capacity), Low: low, High: high, Trust: e.Trust.String(), Why: text(e.Why)}
+	return estimate{Value: num(e.Capacity), Low: low, High: high, Trust: e.Trust.String(), Why: text(e.Why())}
 }
 
 // ends are those of an interval, unknown where there is none.
@@ -86,7 +86,7 @@ func learnedOf(l *fleet.Learned) learned {
 	v := learned{
 		Limit: l.Limit, Port: above0(l.Port), Service: text(l.Service), Unit: l.Unit, Load: num(l.Load),
 		Trust: e.Trust.String(), AtTarget: num(e.Capacity), AtLimit: num(l.Full.Capacity),
-		Points: b.Points, Seconds: num(capacity.Known(b.Seen.Seconds())), Since: moment(b.Since), Why: text(e.Why), Steps: orEmpty(e.Steps),
+		Points: b.Points, Seconds: num(capacity.Known(b.Seen.Seconds())), Since: moment(b.Since), Why: text(e.Why()), Steps: orEmpty(e.Steps()),
 	}
 	v.Low, v.High = ends(e.Of)
 	if c := e.Cost; c.Points > 0 {

@@ -110,8 +110,8 @@ func sayLearned(host string, l *fleet.Learned, target capacity.Num, now time.Tim
 	if c := l.Basis.Change; !c.At.IsZero() {
 		line += fmt.Sprintf("; a request costs ×%s since %s", capacity.Decimal(c.Factor, 2), clock(c.At, now))
 	}
-	if e.Why != "" {
-		line += "; " + e.Why
+	if e.Why() != "" {
+		line += "; " + e.Why()
 	}
 	return line
 }
