@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"capmon/capacity"
@@ -17,7 +18,7 @@ func (p *Pool) trends(g *group, limits []capacity.PoolLimit, at, now time.Time) 
 		g.trend = g.trendOfRoom(p, limits, at, now)
 	}
 	p.Trend = g.trend
-	p.Steps = append(p.Steps, "trend of the room to "+p.Bound+": "+p.Trend.Step)
+	p.Steps = append(p.Steps, "trend of the room to "+p.Bound+": "+strings.TrimPrefix(p.Trend.Step, "trend "))
 	if p.Trend.Slope.OK {
 		p.Growth = capacity.Known(0 - p.Trend.Slope.V*60)
 	}

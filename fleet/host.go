@@ -49,6 +49,8 @@ type host struct {
 	taught     *taught
 	learned    []Learned // of the newest point, for learnedFor; nil: to be told anew
 	learnedFor Policy
+	scaled     []*scaled
+	scalings   []Scaling // of them; nil: to be told anew
 
 	parts   []CoreParts
 	partsAt time.Time
@@ -107,6 +109,9 @@ func (h *host) samples(epoch uint64, batch []*sample.Sample, now time.Time) (fro
 		}
 		if added {
 			from, changed = min(from, v.ms-int64(h.cover(&v))), true
+		}
+		if added {
+			h.scales(s)
 		}
 		if present {
 			h.remember(s)

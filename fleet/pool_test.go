@@ -87,7 +87,7 @@ func TestMockup(t *testing.T) {
 		"limit max 10 → run 10, SHORT 3",
 		"headroom -38% = 1 - 88,420 / (10,000 × (9 - 1 spare) × 0.80)",
 		"lose one 111% = 88,420 / (90,000 - 10,000)",
-		"trend of the room to conns: trend unknown: 1m02s of readings, it wants 30 min",
+		"trend of the room to conns: unknown: 1m02s of readings, it wants 30 min",
 	}
 	if d := cmp.Diff(steps, p.Steps); d != "" {
 		t.Errorf("steps: want -, got +\n%s", d)

@@ -158,6 +158,7 @@ type Host struct {
 	Services  []Service        // nil when not known
 	Processes []Process        // those that use most, highest demand first; nil when not known
 	Learned   []Learned        // what traffic taught, the one that fills first first
+	Scaling   []Scaling        // how services follow their workers
 	Users     capacity.Num     // a gauge that was named
 	Pool      string
 	Findings  []Finding // of its services and processes, the fullest first; none while the CPU is full

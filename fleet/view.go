@@ -49,6 +49,7 @@ func (h *host) view(now time.Time, p Policy) viewed {
 			h.whole(&v.Host)
 			v.settle()
 			v.Learned = h.lessons(&v.Host, p)
+			v.Scaling = h.scaling(&v.Host)
 			v.judge(p)
 		}
 	}

@@ -153,11 +153,18 @@ func TestLearnedWords(t *testing.T) {
 // The pane says why something is not learned, and announces a change.
 func TestLearnedOnTheHostScreen(t *testing.T) {
 	f := scenes()["engine"]
+	f.Hosts[4].Scaling = []fleet.Scaling{{
+		Port: 3000, Service: "node", Seen: []fleet.WorkersSeen{{Workers: 1, RPS: 955}, {Workers: 2, RPS: 1878}},
+		Law: &capacity.Scaling{Scalability: capacity.Scalability{Alpha: 0.02, Beta: 0.001, Gamma: 955}, Most: 40}, Advice: []string{"more workers: 2 to 8 give ×3.6"},
+	}}
+	f.Hosts[5].Scaling = []fleet.Scaling{{Port: 3000, Service: "node", Lacks: "seen full with 1 worker"}}
 	for host, want := range map[string][]string{
 		"ws-1": {"AT 80%", "6,400/s", "6,100..6,700", "8,010/s", "8.1ms", "0.15 core", "412"},
 		"ws-2": {"at least 145/s", "too little spread of load to learn from"},
 		"ws-3": {"everything seen was over the target"},
 		"ws-4": {"requests cost ×1.30 since 02:00"},
+		"ws-5": {"node :3000 by full workers 1: 955/s, 2: 1,878/s; contention 2.0%, coherency 0.10%, best 31 workers", "→ more workers: 2 to 8 give ×3.6"},
+		"ws-6": {"node :3000 workers: seen full with 1 worker"},
 	} {
 		text := textOf(f, View{Screen: HostScreen, Host: host}, 120, 90)
 		for _, s := range want {

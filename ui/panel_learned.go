@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"capmon/capacity"
 	"capmon/fleet"
 )
@@ -164,7 +166,7 @@ func drawLearnedRows(a area, cols []tableColumn, rows []learnedRow, all bool, no
 // drawLearnedHost is the pane of the host screen, a line for each limit; it
 // returns the lines used, none where nothing is told.
 func drawLearnedHost(a area, f *Frame, h *fleet.Host) int {
-	if len(h.Learned) == 0 {
+	if len(h.Learned)+len(h.Scaling) == 0 {
 		return 0
 	}
 	rows := make([]learnedRow, len(h.Learned))
@@ -176,7 +178,35 @@ func drawLearnedHost(a area, f *Frame, h *fleet.Host) int {
 	}
 	drawTitle(a.row(0), "learned from traffic", "what a request costs and how many it can take")
 	cols := learnedColumns([2]string{"LIMIT", "SERVICE"}, 6, min(named, 14), a.w, common(rows), true)
-	return 1 + drawLearnedRows(a.rows(1, a.h-1), cols, rows, true, f.At)
+	y := 1
+	if len(rows) > 0 {
+		y += drawLearnedRows(a.rows(y, a.h-y), cols, rows, true, f.At)
+	}
+	return y + drawScaling(a.rows(y, a.h-y), h)
+}
+
+// drawScaling says how services follow their workers, and what to do about it;
+// it returns the lines used.
+func drawScaling(a area, h *fleet.Host) int {
+	y := 0
+	say := func(x int, st style, s string) {
+		for _, line := range strings.Split(ansi.Wrap(s, max(a.w-x-1, 1), ""), "\n") {
+			a.text(x, y, st, line)
+			y++
+		}
+	}
+	for i := range h.Scaling {
+		s := &h.Scaling[i]
+		st := normal
+		if s.Law == nil {
+			st = dim
+		}
+		say(1, st, s.Say())
+		for _, do := range s.Advice {
+			say(3, dim, "→ "+do)
+		}
+	}
+	return y
 }
 
 func serviceText(l *fleet.Learned) string {

@@ -147,6 +147,7 @@ type host struct {
 	Counted bool      `json:"counted"` // in the totals
 	Users   num       `json:"users"`   // a gauge that was named
 	Learned []learned `json:"learned"`
+	Scaling []scaling `json:"scaling"`
 }
 
 type process struct {
@@ -275,10 +276,13 @@ func hostOf(h *fleet.Host) host {
 		Memory: memory{num(h.MemoryUsed), num(h.MemoryTotal)}, Self: self{num(h.SelfCPU), num(h.SelfRSS)},
 		Throttled: num(h.Throttled), ConnectionsFrom: text(h.ConnectionsFrom), ConnectionsDrift: num(h.ConnectionsDrift),
 		TimeWait: num(h.TimeWait), PortsUsed: num(h.PortsUsed), PortsLimit: num(h.PortsLimit), Notes: orEmpty(h.Unread()),
-		Pool: text(h.Pool), Counted: h.Counted, Users: num(h.Users), Learned: []learned{},
+		Pool: text(h.Pool), Counted: h.Counted, Users: num(h.Users), Learned: []learned{}, Scaling: []scaling{},
 	}
 	for i := range h.Learned {
 		v.Learned = append(v.Learned, learnedOf(&h.Learned[i]))
+	}
+	for i := range h.Scaling {
+		v.Scaling = append(v.Scaling, scalingOf(&h.Scaling[i]))
 	}
 	for _, l := range h.Machine.GetLabels() {
 		v.Labels[l.GetKey()] = l.GetValue()

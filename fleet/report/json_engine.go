@@ -99,6 +99,34 @@ func learnedOf(l *fleet.Learned) learned {
 	return v
 }
 
+// scaling is how a service follows the number of its workers.
+type scaling struct {
+	Port    num           `json:"port"`
+	Service text          `json:"service"`
+	Seen    []workersSeen `json:"seen"`
+	Law     *planCurve    `json:"law"` // null: lacks says what it lacks
+	Lacks   text          `json:"lacks"`
+	Advice  []string      `json:"advice"`
+}
+
+type workersSeen struct {
+	Workers int  `json:"workers"`
+	RPS     num  `json:"rps"`
+	Seconds int  `json:"seconds"`
+	At      text `json:"at"`
+}
+
+func scalingOf(s *fleet.Scaling) scaling {
+	v := scaling{Port: above0(s.Port), Service: text(s.Service), Seen: []workersSeen{}, Lacks: text(s.Lacks), Advice: orEmpty(s.Advice)}
+	for _, w := range s.Seen {
+		v.Seen = append(v.Seen, workersSeen{Workers: w.Workers, RPS: num(capacity.Known(w.RPS)), Seconds: w.Seconds, At: moment(w.At)})
+	}
+	if s.Law != nil {
+		v.Law = curveOf(*s.Law)
+	}
+	return v
+}
+
 // moment is a time, unknown when it is none.
 func moment(t time.Time) text {
 	if t.IsZero() {

@@ -42,6 +42,9 @@ func Text(w io.Writer, s fleet.Snapshot) error {
 				b.WriteString("\n" + line)
 			}
 		}
+		for k := range h.Scaling {
+			fmt.Fprintf(&b, "\n%s %s", h.Name, h.Scaling[k].Say())
+		}
 		for k := range h.Findings {
 			fmt.Fprintf(&b, "\n%s: %s", h.Name, h.Findings[k].Say())
 		}
