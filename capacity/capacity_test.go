@@ -323,16 +323,18 @@ func FuzzServers(f *testing.F) {
 	})
 }
 
-// FuzzSize holds the same of a pool with two limits, a spare and bounds.
+// FuzzSize holds the same of a pool with two limits, a background, a spare and
+// bounds.
 func FuzzSize(f *testing.F) {
-	f.Add(88_420.0, 41.4, 10_000.0, 8.0, uint8(9), 1, 2, 10, 500.0)
-	f.Add(0.0, 0.0, 1.0, 1.0, uint8(1), 0, 0, 0, 0.0)
-	f.Fuzz(func(t *testing.T, conns, cpu, perConn, perCPU float64, servers uint8, spare, low, high int, more float64) {
+	f.Add(88_420.0, 41.4, 10_000.0, 8.0, uint8(9), 1, 2, 10, 500.0, 0.3)
+	f.Add(0.0, 0.0, 1.0, 1.0, uint8(1), 0, 0, 0, 0.0, 0.0)
+	f.Add(10.0, 60.0, 10_000.0, 8.0, uint8(9), 0, 0, 0, 500.0, 6.5) // the background alone is over the target
+	f.Fuzz(func(t *testing.T, conns, cpu, perConn, perCPU float64, servers uint8, spare, low, high int, more, background float64) {
 		at := func(load float64) (capacity.Sizing, error) {
 			n := float64(max(servers, 1))
 			return capacity.Size([]capacity.PoolLimit{
 				{Limit: capacity.Limit{Name: "conns", Used: load, Capacity: n * perConn}, Servers: int(n)},
-				{Limit: capacity.Limit{Name: "cpu", Used: cpu, Capacity: n * perCPU}, Servers: int(n)},
+				{Limit: capacity.Limit{Name: "cpu", Used: cpu, Capacity: n * perCPU}, Servers: int(n), Background: background},
 			}, capacity.Rule{Target: 0.8, Spare: spare, Min: low, Max: high})
 		}
 		a, err := at(conns)
@@ -347,6 +349,14 @@ func FuzzSize(f *testing.F) {
 		}
 		if b, err := at(conns + more); err == nil && more >= 0 && (b.Need < a.Need || b.Run < a.Run || b.Short < a.Short) {
 			t.Fatalf("%v: %+v, %v: %+v", conns, a, conns+more, b)
+		}
+		// So many servers hold the load at the target, each with its background,
+		// and one less does not, unless the connections ask for them.
+		if per := 0.8*perCPU - background; a.Limit == "cpu" && a.Each[1] > 1 && a.Each[1] < 1e6 {
+			load := max(cpu-float64(max(servers, 1))*background, 0)
+			if r := float64(a.Raw) * per; r < load*(1-1e-6) || r-per > load*(1+1e-6) {
+				t.Fatalf("%d servers with room for %v each, a load of %v", a.Raw, per, load)
+			}
 		}
 	})
 }

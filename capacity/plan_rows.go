@@ -253,11 +253,14 @@ func (s Scaling) Advise(workers float64, cores Num) []string {
 	if !(workers > 0) {
 		return out
 	}
-	if cores.OK && workers < cores.V {
-		most := cores.V
-		if best > 0 {
-			most = max(min(most, best), workers)
-		}
+	most := cores.Or(0)
+	if best > 0 {
+		most = min(most, best)
+	}
+	if best > 0 && best < workers {
+		out = append(out, fmt.Sprintf("fewer workers: %s to %s give ×%s", Amount(workers), Amount(best), Decimal(s.At(best)/s.At(workers), 2)))
+	}
+	if most > workers {
 		gain := s.At(most) / s.At(workers)
 		if gain >= freely {
 			return append(out, fmt.Sprintf("more workers: %s to %s give ×%s", Amount(workers), Amount(most), Decimal(gain, 2)))

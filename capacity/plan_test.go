@@ -234,6 +234,9 @@ func TestAdviceOnWorkers(t *testing.T) {
 	if got := fit(0.02, 0.01).Advise(8, known(32)); !slices.Contains(got, "best is 10 workers: 480.8; beyond, more get less done") || got[len(got)-1] != "more servers: each gives its whole throughput" {
 		t.Errorf("%q", got)
 	}
+	if got := fit(0.02, 0.01).Advise(14, known(32)); !slices.Contains(got, "fewer workers: 14 to 10 give ×1.06") {
+		t.Errorf("beyond the peak: %q", got)
+	}
 	if got := fit(0.02, 0).Advise(0, capacity.Num{}); len(got) != 1 {
 		t.Errorf("with nothing known: %q", got)
 	}

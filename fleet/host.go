@@ -50,7 +50,7 @@ type host struct {
 	learned    []Learned // of the newest point, for learnedFor; nil: to be told anew
 	learnedFor Policy
 	scaled     []*scaled
-	scalings   []Scaling // of them; nil: to be told anew
+	scalings   []Scaling // of them, as last told
 
 	parts   []CoreParts
 	partsAt time.Time

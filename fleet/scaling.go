@@ -45,13 +45,32 @@ type scaled struct {
 	port int
 	name string
 	by   []atWorkers // by workers, rising
+
+	fresh int // seconds since told
+	told  *Scaling
+	since time.Time // of told: the change before which nothing counts
 }
 
 // atWorkers are the newest seconds with so many full workers.
 type atWorkers struct {
 	workers int
-	at      time.Time // of the newest
-	rps     []float32 // oldest first
+	seconds []fullSecond // by time, rising
+}
+
+// fullSecond is a second in which all workers were full.
+type fullSecond struct {
+	ms  int64 // its label
+	rps float32
+}
+
+func (a *atWorkers) newest() int64 { return a.seconds[len(a.seconds)-1].ms }
+
+func (c *scaled) newest() int64 {
+	newest := c.by[0].newest()
+	for i := range c.by {
+		newest = max(newest, c.by[i].newest())
+	}
+	return newest
 }
 
 // full is how many workers of a service are full, which are all it has; 0 where
@@ -69,9 +88,9 @@ func full(s *sample.Service) int {
 	return 0
 }
 
-// scales notes what a new second shows of full workers.
+// scales notes what a new second shows of full workers. Seconds come in any
+// order: a viewer that begins has the newest first.
 func (h *host) scales(s *sample.Sample) {
-	at := time.UnixMilli(s.GetTimeMs())
 	for _, v := range s.GetServices() {
 		n := full(v)
 		if n < 1 || v.Rps == nil || !(v.GetRps() > 0) {
@@ -80,86 +99,94 @@ func (h *host) scales(s *sample.Sample) {
 		i := slices.IndexFunc(h.scaled, func(c *scaled) bool { return c.port == int(v.GetPort()) && c.name == v.GetName() })
 		if i < 0 {
 			if len(h.scaled) == maxTaught {
-				h.scaled = slices.Delete(h.scaled, 0, 1)
+				old := slices.MinFunc(h.scaled, func(a, b *scaled) int { return cmp.Compare(a.newest(), b.newest()) })
+				h.scaled = slices.DeleteFunc(h.scaled, func(c *scaled) bool { return c == old })
 			}
 			i = len(h.scaled)
 			h.scaled = append(h.scaled, &scaled{port: int(v.GetPort()), name: v.GetName()})
 		}
-		h.scaled[i].add(n, v.GetRps(), at)
-		h.scalings = nil
+		h.scaled[i].add(n, fullSecond{s.GetTimeMs(), v.GetRps()})
 	}
 }
 
-func (c *scaled) add(workers int, rps float32, at time.Time) {
-	i, found := slices.BinarySearchFunc(c.by, workers, func(a atWorkers, n int) int { return cmp.Compare(a.workers, n) })
+func (c *scaled) add(workers int, s fullSecond) {
+	c.fresh++
+	byWorkers := func(a atWorkers, n int) int { return cmp.Compare(a.workers, n) }
+	i, found := slices.BinarySearchFunc(c.by, workers, byWorkers)
 	if !found {
 		if len(c.by) == scalingCounts {
-			oldest := slices.MinFunc(c.by, func(a, b atWorkers) int { return a.at.Compare(b.at) })
-			c.by = slices.DeleteFunc(c.by, func(a atWorkers) bool { return a.workers == oldest.workers })
-			i, _ = slices.BinarySearchFunc(c.by, workers, func(a atWorkers, n int) int { return cmp.Compare(a.workers, n) })
+			old := slices.MinFunc(c.by, func(a, b atWorkers) int { return cmp.Compare(a.newest(), b.newest()) })
+			c.by = slices.DeleteFunc(c.by, func(a atWorkers) bool { return a.workers == old.workers })
+			i, _ = slices.BinarySearchFunc(c.by, workers, byWorkers)
 		}
 		c.by = slices.Insert(c.by, i, atWorkers{workers: workers})
 	}
 	a := &c.by[i]
-	if at.After(a.at) {
-		a.at = at
-	}
-	if a.rps = append(a.rps, rps); len(a.rps) > scalingSeconds {
-		a.rps = slices.Delete(a.rps, 0, 1)
+	k, _ := slices.BinarySearchFunc(a.seconds, s.ms, func(f fullSecond, ms int64) int { return cmp.Compare(f.ms, ms) })
+	if a.seconds = slices.Insert(a.seconds, k, s); len(a.seconds) > scalingSeconds {
+		a.seconds = slices.Delete(a.seconds, 0, 1)
 	}
 }
 
-// scaling is what is known of how the host's services scale, kept until another
-// second tells more.
+// scaling is what is known of how the host's services scale. A law is fitted
+// anew after as many seconds as make a number of workers count: fitting costs
+// more than all else a host needs in a second.
 func (h *host) scaling(v *Host) []Scaling {
-	if h.scalings == nil && len(h.scaled) > 0 {
-		h.scalings = []Scaling{}
+	again := len(h.scalings) != len(h.scaled)
+	for _, c := range h.scaled {
+		if since := h.taught.changed(c.port); c.told == nil || c.fresh >= scalingEnough || !since.Equal(c.since) {
+			told := c.tell(v, since)
+			c.told, c.since, c.fresh, again = &told, since, 0, true
+		}
+	}
+	if again {
+		h.scalings = make([]Scaling, 0, len(h.scaled))
 		for _, c := range h.scaled {
-			h.scalings = append(h.scalings, c.tell(v, h.taught.changed(c.port)))
+			h.scalings = append(h.scalings, *c.told)
 		}
 	}
 	return h.scalings
 }
 
-// changed is when a request to a service, or to the host, last began to cost
-// something else; zero: never seen.
+// changed is when a request to a service last began to cost other CPU time;
+// zero: never seen. Of the busiest thread nothing is asked: with a second worker
+// beside it a request costs it half, and that is no other request.
 func (t *taught) changed(port int) time.Time {
 	if t == nil {
 		return time.Time{}
 	}
-	at := t.cpu.Basis().Change.At
 	for _, l := range t.services {
-		if l.port != port {
-			continue
-		}
-		for _, b := range []capacity.Basis{l.thread.Basis(), l.run.Basis()} {
-			if b.Change.At.After(at) {
-				at = b.Change.At
-			}
+		if l.port == port {
+			return l.run.Basis().Change.At
 		}
 	}
-	return at
+	return time.Time{}
 }
 
 // tell fits the law to what was seen since the last change of what a request
 // costs, and within a day of the newest.
 func (c *scaled) tell(v *Host, since time.Time) Scaling {
 	s := Scaling{Port: c.port, Service: c.name}
-	var newest time.Time
-	for i := range c.by {
-		if c.by[i].at.After(newest) {
-			newest = c.by[i].at
-		}
+	from := c.newest() - scalingFor.Milliseconds()
+	if !since.IsZero() {
+		from = max(from, since.UnixMilli())
 	}
 	var workers, throughput []float64
+	var rps []float32
 	for i := range c.by {
 		a := &c.by[i]
-		if len(a.rps) < scalingEnough || a.at.Before(since) || newest.Sub(a.at) > scalingFor {
+		rps = rps[:0]
+		for _, f := range a.seconds {
+			if f.ms >= from {
+				rps = append(rps, f.rps)
+			}
+		}
+		if len(rps) < scalingEnough {
 			continue
 		}
-		sorted := slices.Sorted(slices.Values(a.rps))
-		mid := float64(sorted[(len(sorted)-1)/2])
-		s.Seen = append(s.Seen, WorkersSeen{Workers: a.workers, RPS: mid, Seconds: len(a.rps), At: a.at})
+		slices.Sort(rps)
+		mid := float64(rps[(len(rps)-1)/2])
+		s.Seen = append(s.Seen, WorkersSeen{Workers: a.workers, RPS: mid, Seconds: len(rps), At: time.UnixMilli(a.newest()).UTC()})
 		workers, throughput = append(workers, float64(a.workers)), append(throughput, mid)
 	}
 	if len(workers) < 3 {
@@ -175,12 +202,7 @@ func (c *scaled) tell(v *Host, since time.Time) Scaling {
 		return s
 	}
 	s.Law = &law
-	at := s.Seen[0]
-	for _, seen := range s.Seen {
-		if !seen.At.Before(at.At) {
-			at = seen
-		}
-	}
+	at := slices.MaxFunc(s.Seen, func(a, b WorkersSeen) int { return a.At.Compare(b.At) })
 	s.Advice = law.Advise(float64(at.Workers), v.Available)
 	return s
 }

@@ -139,3 +139,80 @@ func TestScalingForgets(t *testing.T) {
 		t.Errorf("one worker: %v/s", got)
 	}
 }
+
+// The seconds of a minute may come in any order, as they do to a viewer that
+// has just begun; the newest stand for it.
+func TestScalingSortsSeconds(t *testing.T) {
+	f := fleet.New(fleet.Config{})
+	f.Join("ws-1", "", t0)
+	f.Machine("ws-1", machine(1), t0)
+	var list []*sample.Sample
+	for k := range 300 {
+		s := second(k+1, after(float64(k-300)), 8, 4, 10)
+		rps := float32(500)
+		if k%100 >= 40 {
+			rps = float32(law(1 << (k / 100)))
+		}
+		workersFull(s, 1<<(k/100), rps)
+		list = append(list, s)
+	}
+	f.Samples("ws-1", 1, list[299:], t0)
+	slices.Reverse(list)
+	f.Samples("ws-1", 1, list[1:], t0)
+	s := f.Snapshot(fleet.Ask{}, t0).Hosts[0].Scaling
+	if len(s) != 1 || s[0].Law == nil {
+		t.Fatalf("%+v", s)
+	}
+	for _, w := range s[0].Seen {
+		if math.Abs(w.RPS/law(w.Workers)-1) > 0.001 {
+			t.Errorf("%d workers: %v/s, want %v", w.Workers, w.RPS, law(w.Workers))
+		}
+	}
+}
+
+// A service that starts again with more workers asks less of its busiest thread
+// for each request. That is no other request, and what was seen before stands;
+// requests that cost other CPU time are.
+func TestScalingOutlivesWorkers(t *testing.T) {
+	for name, c := range map[string]struct {
+		cost  func(n int) float64 // cores for each request a second
+		kinds int
+	}{
+		"same requests":   {func(int) float64 { return 0.001 }, 3},
+		"dearer requests": {func(n int) float64 { return map[int]float64{1: 0.001, 2: 0.001, 4: 0.002}[n] }, 1},
+	} {
+		f := fleet.New(fleet.Config{})
+		f.Join("ws-1", "", t0)
+		f.Machine("ws-1", machine(1), t0)
+		seq, sec := 0, -5700
+		for _, n := range []int{1, 2, 4} {
+			for part := range 190 { // of ten seconds: half an hour
+				load := 100 * float64(n) * (1 + float64(part%7))
+				var list []*sample.Sample
+				for k := range 10 {
+					seq++
+					s := second(seq, after(float64(sec+k)), 8, float32(load*c.cost(n)), 10)
+					s.Services = []*sample.Service{{Port: 3000, Name: "node", Pid: 9, Rps: new(float32(load)), OneThread: new(true)}}
+					if part >= 180 {
+						workersFull(s, n, float32(law(n)))
+					}
+					list = append(list, s)
+				}
+				f.Samples("ws-1", 1, list, after(float64(sec+9)))
+				if part < 180 {
+					used := load * c.cost(n)
+					p := &sample.Point{
+						Time: after(float64(sec)).Unix() / 10 * 10, Samples: 10, Rps: new(float32(load)), Cpu: new(float32(used / 8)), Available: new(float32(8)),
+						Services: []*sample.ServicePoint{{Port: 3000, Rps: new(float32(load)), Run: new(float32(used)), Top: new(float32(used / float64(n)))}},
+					}
+					f.Points("ws-1", 1, []*sample.Point{p}, after(float64(sec+10)))
+				}
+				sec += 10
+			}
+		}
+		s := f.Snapshot(fleet.Ask{}, after(float64(sec))).Hosts[0].Scaling
+		if len(s) != 1 || len(s[0].Seen) != c.kinds || (s[0].Law != nil) != (c.kinds == 3) {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}

@@ -84,7 +84,7 @@ func (f *planFlags) add(cmd *cobra.Command) {
 	fs.Var(&f.usl, "usl", "measured throughput by workers of one server, as 1:955,2:1878,4:3548")
 	fs.IntVar(&f.servers, "servers", 0, "servers there are; 0: not asked")
 	f.ruleFlags.add(fs)
-	fs.IntVar(&f.zones, "zones", 0, "zones of which one may be lost; 0: not asked")
+	fs.IntVar(&f.zones, "zones", 0, "zones of which one may be lost (a live pool counts them by a label, --zone); 0: not asked")
 	fs.StringVar(&f.from, "from", "", "`file` with what is measured, of capmon snapshot --format json; - is standard input")
 	fs.StringArrayVar(&f.view.agents, "agents", nil, "`list` of agents to measure, as on the dashboard")
 	fs.StringVar(&f.pool, "pool", "", "`name` of the pool to plan, where several are measured; with its policy, where [pool.NAME] in the config file holds one")
