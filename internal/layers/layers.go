@@ -14,13 +14,14 @@ var Allowed = map[string]Layer{
 	"fleet":             {Ours: []string{"capacity", "sample"}},
 	"fleet/report":      {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"github.com/charmbracelet/x/ansi"}},
 	"demo":              {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"google.golang.org/protobuf"}},
-	"ui":                {Ours: []string{"capacity", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/charmbracelet/", "github.com/muesli/"}},
+	"alerts":            {Ours: []string{"capacity", "fleet"}},
+	"ui":                {Ours: []string{"alerts", "capacity", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/aymanbagabas/go-osc52", "github.com/charmbracelet/", "github.com/muesli/"}},
 	"ui/background":     {Libraries: []string{"github.com/charmbracelet/lipgloss"}},
 	"internal/crash":    {Ours: []string{"internal/small"}, Libraries: []string{"golang.org/x/sys"}},
 	"internal/small":    {Libraries: []string{"golang.org/x/sys"}},
 	"internal/layers":   {},
 	"cmd/capmon": {
-		Ours: []string{"agents", "capacity", "collectors", "demo", "fleet", "fleet/report", "internal/crash", "internal/small", "sample", "ui"},
+		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "fleet", "fleet/report", "internal/crash", "internal/small", "sample", "ui"},
 		Libraries: []string{
 			"github.com/spf13/", "github.com/muesli/", "github.com/pelletier/go-toml/v2", "golang.org/x/sys",
 			"golang.org/x/sync", "github.com/charmbracelet/x/term",
@@ -29,7 +30,7 @@ var Allowed = map[string]Layer{
 }
 
 // Clockless packages take the time as an argument.
-var Clockless = []string{"capacity", "fleet", "fleet/report", "sample", "ui"}
+var Clockless = []string{"alerts", "capacity", "fleet", "fleet/report", "sample", "ui"}
 
 // Layer is what one package may import beside the standard library.
 type Layer struct {
