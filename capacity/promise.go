@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 )
 
 // Promise is what users were promised about time.
@@ -99,13 +100,22 @@ func (p Promise) String() string {
 // Source: CAPACITY 3: eight processes with a queue each wait 14 times as long
 // at 80% as eight threads behind one.
 func DefaultTarget(workers int) float64 {
-	const most = 0.80
-	if workers < 1 || workers > 3 {
-		return most
+	if workers < 1 || workers >= len(fewWorkers()) {
+		return mostTarget
 	}
-	r, err := MaxUtilisation(Workers{Count: workers, Service: 1}, Promise{Within: 1, WaitOnly: true})
-	if err != nil {
-		return most
-	}
-	return min(most, math.Floor(r.V*20+1e-6)/20)
+	return fewWorkers()[workers]
 }
+
+const mostTarget = 0.80
+
+// fewWorkers is DefaultTarget of 1 to 3 workers, by their number: asked for
+// each host each second, and always the same.
+var fewWorkers = sync.OnceValue(func() (targets [4]float64) {
+	for n := 1; n < len(targets); n++ {
+		targets[n] = mostTarget
+		if r, err := MaxUtilisation(Workers{Count: n, Service: 1}, Promise{Within: 1, WaitOnly: true}); err == nil {
+			targets[n] = min(mostTarget, math.Floor(r.V*20+1e-6)/20)
+		}
+	}
+	return targets
+})

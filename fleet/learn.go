@@ -234,10 +234,14 @@ func (h *Host) background() float64 {
 // changes are the changes of what a request costs that were seen lately.
 func (h *Host) changes(now time.Time) []Learned {
 	const told = 2 * time.Hour
-	return slices.DeleteFunc(slices.Clone(h.Learned), func(l Learned) bool {
-		c := l.Basis.Change
-		return c.At.IsZero() || now.Sub(c.At) > told || math.Abs(c.Factor-1) < 0.05
-	})
+	var list []Learned
+	for i := range h.Learned { // not copied first: there are hardly ever any
+		c := &h.Learned[i].Basis.Change
+		if !c.At.IsZero() && now.Sub(c.At) <= told && math.Abs(c.Factor-1) >= 0.05 {
+			list = append(list, h.Learned[i])
+		}
+	}
+	return list
 }
 
 // changed says in words what of that a user should know.

@@ -186,8 +186,45 @@ func (h *host) past(a Ask, at time.Time, live bool) Past {
 	for i := range list {
 		p.CPU[i], p.RPS[i], p.Connections[i] = list[i].cpu.value(), list[i].rps.value(), list[i].conns.value()
 	}
+	p.Cores = h.coresPast(at)
 	if live && at.Sub(h.partsAt) < staleAfter*h.every() {
 		p.Parts = h.parts
 	}
 	return p
+}
+
+// coresPast is each core of the last trendSeconds before a moment; nil when its
+// second is not kept. The second that a row covers is that of its label.
+func (h *host) coresPast(at time.Time) [][]float64 {
+	i := h.rowAt(at.UnixMilli() + h.shift())
+	if i < 0 || len(h.rows.at(i).busy) == 0 {
+		return nil
+	}
+	n := len(h.rows.at(i).busy)
+	all := make([]float64, n*trendSeconds)
+	for k := range all {
+		all[k] = math.NaN()
+	}
+	end := at.UnixMilli() + h.shift()
+	for ; i >= 0; i-- {
+		r := h.rows.at(i)
+		age := end - r.ms
+		if age >= trendSeconds*1000 && h.rows.sorted() {
+			break
+		}
+		if age < 0 || age >= trendSeconds*1000 || len(r.busy) != n {
+			continue
+		}
+		newest := trendSeconds - 1 - int((age+500)/1000)
+		for k := newest; k > newest-int(max(h.cover(r)/1000, 1)) && k >= 0; k-- {
+			for core, b := range r.busy {
+				all[core*trendSeconds+k] = decode(b)
+			}
+		}
+	}
+	list := make([][]float64, n)
+	for core := range list {
+		list[core] = all[core*trendSeconds : (core+1)*trendSeconds]
+	}
+	return list
 }

@@ -72,6 +72,9 @@ func TestMockup(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("want -, got +\n%s", d)
 	}
+	if p.Verdict.Need != 13 || p.Verdict.Of != 10 {
+		t.Errorf("the verdict is about %d of %d servers", p.Verdict.Need, p.Verdict.Of)
+	}
 	if why := p.Verdict.Why[1]; why != "why: 1,580 places left, conns 98% of 90,000; lose 1 host: 111% OVER" {
 		t.Errorf("why %q", why)
 	}

@@ -366,7 +366,7 @@ func zones(hosts []viewed, label string) int {
 	return len(seen)
 }
 
-func (v *viewed) zone(label string) string {
+func (v *Host) zone(label string) string {
 	if label == "" {
 		return ""
 	}

@@ -194,6 +194,7 @@ type Past struct {
 	Step                  time.Duration
 	CPU, RPS, Connections []float64
 	Parts                 []CoreParts // newest detail, one for each core; nil when none
+	Cores                 [][]float64 // of each core its last 60 seconds, oldest first; nil where they are not kept
 }
 
 // CoreParts is where a core's time went, each 0..1; all NaN when unknown.
@@ -325,8 +326,12 @@ func (l Level) Sign() string { return [...]string{"?", "", "!", "!!"}[min(l, Act
 // Unknown one begins with its sign.
 type Verdict struct {
 	Level Level
-	Do    []string // "ADD 1 NOW → 10 (max)    NEED 13 (12 for 80% +1 spare)    SHORT 3 of max 10", ..., "NEED 13/10"
-	Why   []string
+	// Need is the number of servers the words are about, which leaves out what
+	// only hosts that are missing would need, and Of those there are, or may be
+	// where the maximum binds. 0 while nothing is known.
+	Need, Of int
+	Do       []string // "ADD 1 NOW → 10 (max)    NEED 13 (12 for 80% +1 spare)    SHORT 3 of max 10", ..., "NEED 13/10"
+	Why      []string
 }
 
 // Chart is the history of the totals over the span asked for: buckets of equal

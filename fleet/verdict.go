@@ -48,7 +48,7 @@ func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
 	if len(hosts) == 1 && hosts[0].Bound == "thread" {
 		s.near = hosts[0].Limits[0] // of one machine its own nearest limit is the one to name
 	}
-	v := Verdict{Level: OK, Why: slices.Compact(s.why())}
+	v := Verdict{Level: OK, Why: slices.Compact(s.why()), Need: s.need, Of: s.have}
 	switch {
 	case s.have >= s.need && s.have >= s.run && late:
 		v.Level, v.Do = Soon, slices.Compact(s.tight())
@@ -60,6 +60,9 @@ func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
 		v.Level = Act
 	default:
 		v.Level = Soon
+	}
+	if s.short > 0 {
+		v.Of = s.rule.Max
 	}
 	v.Do = slices.Compact(s.change(v.Level == Act))
 	return v

@@ -18,12 +18,26 @@ const Schema = "capmon.snapshot/1"
 
 // JSON writes s as one object, indented, with a newline at its end. Every key
 // is there from the first version on; what is not known is null.
-func JSON(w io.Writer, s fleet.Snapshot) error {
+func JSON(w io.Writer, s fleet.Snapshot) error { return JSONSeen(w, s, nil) }
+
+// A View is how somebody looked at a snapshot: key "view" of an export.
+type View struct {
+	Screen   string   `json:"screen"`
+	Filter   string   `json:"filter"` // as typed; "" shows all
+	Sort     string   `json:"sort"`
+	Reversed bool     `json:"reversed"`
+	Hosts    []string `json:"hosts"` // the names of those shown, in order
+}
+
+// JSONSeen is JSON with how it was looked at; nil: nobody did.
+func JSONSeen(w io.Writer, s fleet.Snapshot, v *View) error {
 	var b bytes.Buffer
+	d := document(s)
+	d.View = v
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	if err := e.Encode(document(s)); err != nil {
+	if err := e.Encode(d); err != nil {
 		return fmt.Errorf("snapshot as JSON: %w", err)
 	}
 	_, err := w.Write(b.Bytes())
@@ -45,6 +59,7 @@ type doc struct {
 	Schema    string   `json:"schema"`
 	Time      string   `json:"time"`
 	Simulated bool     `json:"simulated"`
+	View      *View    `json:"view,omitempty"` // in an export
 	Notes     []string `json:"notes"`
 	Totals    totals   `json:"totals"`
 	Pools     []pool   `json:"pools"`
