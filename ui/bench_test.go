@@ -2,7 +2,10 @@ package ui
 
 import (
 	"fmt"
+	"io"
 	"testing"
+
+	tea "github.com/charmbracelet/bubbletea"
 
 	"capmon/fleet"
 )
@@ -37,6 +40,21 @@ func BenchmarkSecondOfEngine(b *testing.B) {
 	b.Run("8 pools 200x50", func(b *testing.B) { second(b, tiered(50, 8, "web"), 200, 50) })
 }
 
+// BenchmarkManyRows is a key on a list of ten thousand hosts, in an order of its
+// own and filtered: it should stay under ten milliseconds.
+func BenchmarkManyRows(b *testing.B) {
+	d := &driver{m: newModel(Options{}, 24, Theme{}, nil)}
+	d.send(sizeMsg{120, 40})
+	d.send(frameMsg(fixture{hosts: 10_000, cores: 4, level: fleet.OK}.frame()))
+	d.press("s", "s")
+	d.m.view.Filter = "ws-* cpu>40|is:1t !az=c"
+	b.ReportAllocs()
+	for b.Loop() {
+		d.press("j")
+		d.m.View()
+	}
+}
+
 func second(b *testing.B, f Frame, w, h int) {
 	m := newModel(Options{}, 24, theme(b, "dark", 24, false), nil)
 	m.Update(sizeMsg{w, h})
@@ -44,5 +62,23 @@ func second(b *testing.B, f Frame, w, h int) {
 	for b.Loop() {
 		m.Update(frameMsg(f))
 		m.View()
+	}
+}
+
+// BenchmarkKey is a key that moves the cursor through a large fleet and the
+// picture it makes: ten a second are drawn while it is held.
+func BenchmarkKey(b *testing.B) {
+	for _, hosts := range []int{50, 1000} {
+		b.Run(fmt.Sprintf("%d hosts of 64 cores", hosts), func(b *testing.B) {
+			m := newModel(Options{}, 24, theme(b, "dark", 24, false), &painter{out: io.Discard, active: true})
+			m.Update(sizeMsg{120, 40})
+			m.Update(frameMsg(fixture{hosts: hosts, cores: 64, level: fleet.OK, limited: true}.frame()))
+			down := tea.KeyMsg{Type: tea.KeyDown}
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Update(down)
+				m.View()
+			}
+		})
 	}
 }

@@ -23,6 +23,33 @@ type canvas struct {
 	ascii    bool
 	cells    []cell
 	clusters []string // characters of more than one rune
+	zones    []zone   // what can be clicked, later ones on top
+}
+
+// A hit is what a click on a part of the screen means; one of them.
+type hit struct {
+	do   action // as if its key had been pressed
+	host string // this host under the cursor; twice: enter
+	sort Sort   // with by: rows in this order
+	by   bool
+	item int // with own: item of the screen's list, or place on its time axis, from 0
+	own  ownHit
+}
+
+// ownHit is a hit that only the screen it is on understands.
+type ownHit uint8
+
+// A zone is a rectangle that can be clicked.
+type zone struct {
+	area area
+	hit  hit
+}
+
+// zone makes the area mean something to the mouse.
+func (a area) zone(h hit) {
+	if a.w > 0 && a.h > 0 {
+		a.c.zones = append(a.c.zones, zone{a, h})
+	}
 }
 
 func newCanvas(w, h int, ascii bool) *canvas {
@@ -34,6 +61,7 @@ func newCanvas(w, h int, ascii bool) *canvas {
 func (c *canvas) clear() {
 	clear(c.cells)
 	c.clusters = c.clusters[:0]
+	c.zones = c.zones[:0]
 }
 
 // same says whether both show the same picture.

@@ -1,7 +1,10 @@
 package ui
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 
 	"capmon/capacity"
 	"capmon/fleet"
@@ -21,12 +24,21 @@ const (
 	colRPS
 	colPerCore
 	colConns
+	colNew
 	colRoom
 	colBound
 	colTrend
 	colAge
 	colFlag
+	columnIDs
 )
+
+// columnNames are how columns are called where they are chosen.
+var columnNames = [columnIDs]string{
+	colHost: "host", colRole: "role", colPool: "pool", colCPU: "cpu", colCores: "cores", colHot: "hot", colSteal: "steal",
+	colRPS: "rps", colPerCore: "rps/core", colConns: "conns", colNew: "new", colRoom: "room", colBound: "bound",
+	colTrend: "last", colAge: "age", colFlag: "flag",
+}
 
 // column is one column of the table as laid out.
 type column struct {
@@ -38,49 +50,224 @@ type column struct {
 	sort  Sort
 }
 
-// columnsOf are the columns that a table of width cells has, in order. What
-// goes first with less width is what can be done without: see the numbers.
+// columnsOf are the columns that a table of width cells has, in order: those
+// chosen, else those for its width.
 func columnsOf(f *Frame, v *View, width int, rows []int) []column {
 	facts := survey(f, rows)
-	cpu, hot := "CPU%", "HOT%"
-	if v.Cores {
-		cpu, hot = "USED", "HOT"
+	var cols []column
+	if len(v.Columns) > 0 {
+		cols = chosenColumns(v, width-2, facts)
+	} else {
+		cols = usualColumns(v, width, facts)
 	}
-	room := "ROOM"
-	if facts.roomIsRPS {
-		room = "ROOM/s"
-	}
-	cols := make([]column, 0, 14)
-	add := func(from int, c column) {
-		if width >= from {
-			cols = append(cols, c)
-		}
-	}
-	add(0, column{id: colHost, head: "HOST", left: true, sort: SortName, width: min(facts.name, 9)})
-	pooled := facts.pool > 0
-	if pooled {
-		add(80, column{id: colPool, head: "POOL", space: 2, left: true, width: 4})
-	} else if facts.role > 0 {
-		add(120, column{id: colRole, head: "ROLE", space: 2, left: true, width: min(max(facts.role, 4), 8)})
-	}
-	add(0, column{id: colCPU, head: cpu, space: 2, width: 4, sort: SortCPU})
-	add(80, column{id: colCores, head: "CORES", space: 2, left: true, width: 8})
-	add(0, column{id: colHot, head: hot, space: 2, width: 4, sort: SortHot})
-	if facts.steal {
-		add(120, column{id: colSteal, head: "STEAL", space: 2, width: 5})
-	}
-	add(80, column{id: colRPS, head: "RPS", space: 2, width: 6, sort: SortRPS})
-	add(100, column{id: colPerCore, head: "RPS/CORE", space: 2, width: 8})
-	add(0, column{id: colConns, head: "CONNS", space: 2, width: 6, sort: SortConns})
-	add(0, column{id: colRoom, head: room, space: 1, width: 6, sort: SortRoom})
-	add(80, column{id: colBound, head: "BOUND", space: 2, left: true, width: 6})
-	if !pooled || width >= 100 { // else the pool has its place
-		add(80, column{id: colTrend, head: "", space: 1, left: true})
-	}
-	add(100, column{id: colAge, head: "AGE", space: 1, width: 4, sort: SortAge})
-	add(0, column{id: colFlag, head: "FLAG", space: 1, left: true, width: 8})
 	stretch(cols, width-2, facts)
 	return cols
+}
+
+// newColumn is a column at its least width.
+func newColumn(id columnID, v *View, about facts) column {
+	c := column{id: id, space: 2}
+	switch id {
+	case colHost:
+		c = column{id: id, head: "HOST", left: true, sort: SortName, width: min(about.name, 9)}
+	case colRole:
+		c.head, c.left, c.width = "ROLE", true, min(max(about.role, 4), 8)
+	case colPool:
+		c.head, c.left, c.width = "POOL", true, 4
+	case colCPU:
+		c.head, c.width, c.sort = "CPU%", 4, SortCPU
+		if v.Cores {
+			c.head = "USED"
+		}
+	case colCores:
+		c.head, c.left, c.width = "CORES", true, 8
+	case colHot:
+		c.head, c.width, c.sort = "HOT%", 4, SortHot
+		if v.Cores {
+			c.head = "HOT"
+		}
+	case colSteal:
+		c.head, c.width, c.sort = "STEAL", 5, SortSteal
+	case colRPS:
+		c.head, c.width, c.sort = "RPS", 6, SortRPS
+	case colPerCore:
+		c.head, c.width, c.sort = "RPS/CORE", 8, SortPerCore
+	case colConns:
+		c.head, c.width, c.sort = "CONNS", 6, SortConns
+	case colNew:
+		c.head, c.width, c.sort = "NEW/s", 5, SortNew
+	case colRoom:
+		c.head, c.space, c.width, c.sort = "ROOM", 1, 6, SortRoom
+		if about.roomIsRPS {
+			c.head = "ROOM/s"
+		}
+	case colBound:
+		c.head, c.left, c.width = "BOUND", true, 6
+	case colTrend:
+		c.space, c.left = 1, true
+	case colAge:
+		c.head, c.space, c.width, c.sort = "AGE", 1, 4, SortAge
+	case colFlag:
+		c.head, c.space, c.left, c.width = "FLAG", 1, true, 8
+	}
+	return c
+}
+
+// usualColumns are those for a width. What goes first with less width is what
+// can be done without: see the numbers.
+func usualColumns(v *View, width int, about facts) []column {
+	cols := make([]column, 0, columnIDs)
+	add := func(from int, id columnID) {
+		if width >= from {
+			cols = append(cols, newColumn(id, v, about))
+		}
+	}
+	add(0, colHost)
+	pooled := about.pool > 0
+	if pooled {
+		add(80, colPool)
+	} else if about.role > 0 {
+		add(120, colRole)
+	}
+	add(0, colCPU)
+	add(80, colCores)
+	add(0, colHot)
+	if about.steal {
+		add(120, colSteal)
+	}
+	add(80, colRPS)
+	add(100, colPerCore)
+	add(0, colConns)
+	if about.accepts {
+		add(120, colNew)
+	}
+	add(0, colRoom)
+	add(80, colBound)
+	if !pooled || width >= 100 { // else the pool has its place
+		add(80, colTrend)
+	}
+	add(100, colAge)
+	add(0, colFlag)
+	return cols
+}
+
+// chosenColumns are those of the view that stand in width cells: the last go
+// first. The name is always there, before them, and the flag behind.
+func chosenColumns(v *View, width int, about facts) []column {
+	cols := []column{newColumn(colHost, v, about)}
+	end := newColumn(colFlag, v, about)
+	left := width - cols[0].width - end.space - end.width
+	for _, name := range v.Columns {
+		id, ok := columnNamed(name)
+		if !ok || id == colHost || id == colFlag {
+			continue
+		}
+		c := newColumn(id, v, about)
+		if id == colTrend {
+			c.width = 6
+		}
+		if left -= c.space + c.width; left < 0 {
+			break
+		}
+		cols = append(cols, c)
+	}
+	return append(cols, end)
+}
+
+func columnNamed(name string) (columnID, bool) {
+	i := slices.Index(columnNames[:], name)
+	return columnID(max(i, 0)), i >= 0
+}
+
+// ParseColumns reads names of columns with blanks or commas between them, for
+// View.Columns: in this order; none or "auto": as many as the width has room for.
+// The name of a host and its flag stand in any case, first and last.
+func ParseColumns(text string) ([]string, error) {
+	var names []string
+	for _, name := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == ',' || r == ' ' }) {
+		switch id, ok := columnNamed(name); {
+		case name == "auto":
+		case !ok:
+			return nil, fmt.Errorf("no column %q: there are %s", name, strings.Join(choosable(), " "))
+		case id == colHost || id == colFlag:
+		case slices.Contains(names, name):
+			return nil, fmt.Errorf("column %s is named twice", name)
+		default:
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// choosable are the columns there is a choice about.
+func choosable() []string {
+	return slices.DeleteFunc(slices.Clone(columnNames[:]), func(s string) bool { return s == columnNames[colHost] || s == columnNames[colFlag] })
+}
+
+// shownColumns are the columns of the overview now, as they are chosen.
+func shownColumns(f *Frame, v *View, width, height int) []string {
+	p := planOf(f, v, width, height)
+	var names []string
+	for _, c := range columnsOf(f, v, p.left, p.rows) {
+		if c.id != colHost && c.id != colFlag {
+			names = append(names, columnNames[c.id])
+		}
+	}
+	return names
+}
+
+func init() {
+	prompts[ColumnsPrompt] = prompt{
+		sign: "columns ",
+		hint: func(_ *Frame, v *View, width int) string {
+			chosen, err := ParseColumns(v.Prompt.Text)
+			word := v.Prompt.Text[strings.LastIndexAny(v.Prompt.Text, " ,")+1:]
+			offers := columnOffers(v.Prompt.Text)
+			switch room := width - cells(v.Prompt.Text) - 20; {
+			case err != nil && len(offers) > 0:
+				return first(room, "tab: "+strings.Join(offers, " "), "tab completes")
+			case err != nil:
+				return err.Error()
+			case len(chosen) == 0:
+				return "as many as fit   enter keep  esc back"
+			case word == "" && len(offers) > 0:
+				return first(room, "also: "+strings.Join(offers, " "), "also: "+strings.Join(offers[:min(len(offers), 3)], " ")+" …", "enter keep  esc back")
+			default:
+				return first(room, "enter keep  esc back  ctrl-u none: as many as fit", "enter keep  esc back")
+			}
+		},
+		typed: func(m *model, text string) {
+			if chosen, err := ParseColumns(text); err == nil {
+				m.view.Columns = chosen
+			}
+		},
+		done: func(m *model, text string) {
+			if _, err := ParseColumns(text); err != nil { // to be mended or left
+				m.begin(ColumnsPrompt, text)
+			}
+		},
+		left: func(m *model) { m.view.Columns = m.columns },
+		complete: func(_ *model, text string) string {
+			at := strings.LastIndexAny(text, " ,") + 1
+			return text[:at] + completed(text[at:], columnOffers(text))
+		},
+	}
+}
+
+// columnOffers are the columns that the last word of text may become and that
+// are not in it.
+func columnOffers(text string) []string {
+	at := strings.LastIndexAny(text, " ,") + 1
+	before := strings.FieldsFunc(text[:at], func(r rune) bool { return r == ',' || r == ' ' })
+	return slices.DeleteFunc(choosable(), func(s string) bool {
+		return slices.Contains(before, s) || !strings.HasPrefix(s, text[at:])
+	})
+}
+
+// chooseColumns asks which columns there are to be.
+func (m *model) chooseColumns() {
+	m.columns = m.view.Columns
+	m.begin(ColumnsPrompt, strings.Join(shownColumns(&m.frame, &m.view, m.w, m.h), " ")+" ")
 }
 
 // facts are what the hosts listed have in common.
@@ -89,6 +276,7 @@ type facts struct {
 	pool       int // the same of the pools; 0 where there is one
 	cores      int // most
 	steal      bool
+	accepts    bool
 	roomIsRPS  bool
 }
 
@@ -104,6 +292,7 @@ func survey(f *Frame, rows []int) facts {
 		}
 		out.cores = max(out.cores, len(h.Cores))
 		out.steal = out.steal || h.Newest.GetCpu() != nil && h.Newest.GetCpu().Steal != nil
+		out.accepts = out.accepts || newConnections(h).OK
 		anyRoom = anyRoom || h.RoomRPS.OK
 		out.roomIsRPS = out.roomIsRPS && !h.RoomUsers.OK
 	}
@@ -191,6 +380,9 @@ func drawHead(a area, cols []column, v *View, by Sort) {
 		} else {
 			a.right(x+c.width, 0, head, name)
 		}
+		if c.sort != SortList {
+			a.sub(x-c.space, 0, c.width+c.space, 1).zone(hit{by: true, sort: c.sort})
+		}
 		x += c.width
 	}
 }
@@ -253,6 +445,12 @@ func drawCell(a area, c column, v *View, h *fleet.Host, st style, mark sign) {
 		}
 		a.right(c.width, 0, st, s)
 	}
+	short := func(n capacity.Num) string {
+		if v.Mark != nil {
+			return count(n, c.width-1) // beside its sign
+		}
+		return count(n, c.width)
+	}
 	switch c.id {
 	case colHost:
 		a.text(0, 0, st, cutMiddle(h.Name, c.width))
@@ -262,32 +460,33 @@ func drawCell(a area, c column, v *View, h *fleet.Host, st style, mark sign) {
 		a.text(0, 0, dim, cutMiddle(label(h, "role"), c.width))
 	case colCPU:
 		if v.Cores {
-			number(coreCount(h.CoresUsed))
+			number(sinceMark(v, h, func(h *fleet.Host) capacity.Num { return h.CoresUsed }, coreCount))
 		} else {
-			number(percent(h.CPU))
+			number(sinceMark(v, h, func(h *fleet.Host) capacity.Num { return h.CPU }, percent))
 		}
 	case colCores:
 		drawStripCell(a, c.width, h, st)
 	case colHot:
-		hot := hotOf(h)
 		if v.Cores {
-			number(coreCount(hot))
+			number(sinceMark(v, h, hotOf, coreCount))
 		} else {
-			number(percent(hot))
+			number(sinceMark(v, h, hotOf, percent))
 		}
 		if mark.word == "1T" {
 			a.text(c.width, 0, mark.role.style(), "!")
 		}
 	case colSteal:
-		number(tenths(stealOf(h)))
+		number(sinceMark(v, h, stealOf, tenths))
 	case colRPS:
-		number(count(h.RPS, c.width))
+		number(sinceMark(v, h, func(h *fleet.Host) capacity.Num { return h.RPS }, short))
 	case colPerCore:
-		number(count(perCore(h.RPS, h.Available), c.width))
+		number(sinceMark(v, h, func(h *fleet.Host) capacity.Num { return perCore(h.RPS, h.Available) }, short))
 	case colConns:
-		number(count(h.Connections, c.width))
+		number(sinceMark(v, h, func(h *fleet.Host) capacity.Num { return h.Connections }, short))
+	case colNew:
+		number(sinceMark(v, h, newConnections, short))
 	case colRoom:
-		number(count(roomOf(h), c.width))
+		number(sinceMark(v, h, roomOf, short))
 	case colBound:
 		if h.Bound == "" {
 			a.text(0, 0, unknown, unknownText)
@@ -351,4 +550,22 @@ func stealOf(h *fleet.Host) capacity.Num {
 		return capacity.Num{}
 	}
 	return capacity.Known(float64(c.GetSteal()) / 1e4)
+}
+
+// newConnections are those accepted a second, of the services that are not
+// behind another one of the same machine; unknown where one with connections
+// does not say.
+func newConnections(h *fleet.Host) capacity.Num {
+	var sum capacity.Num
+	for i := range h.Services {
+		s := &h.Services[i]
+		switch {
+		case s.Behind != 0:
+		case s.Accepts.OK:
+			sum = capacity.Known(sum.V + s.Accepts.V)
+		case s.Connections.V > 0:
+			return capacity.Num{}
+		}
+	}
+	return sum
 }

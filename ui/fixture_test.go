@@ -270,6 +270,7 @@ func scenes() map[string]Frame {
 		"pools":     tiered(24, 8, "api"),
 		"little":    byLittle(),
 		"odd steps": oddEngine(),
+		"alarmed":   alarming(fixture{hosts: 9, cores: 8, level: fleet.Act, limited: true, full: 3}.frame()),
 	}
 }
 

@@ -18,16 +18,11 @@ func draw(c *canvas, f *Frame, v *View, th Theme) {
 	if c.w == 0 || c.h == 0 {
 		return
 	}
-	switch v.Screen {
-	case HostScreen:
-		drawHost(c.all(), f, v, th)
-	case HelpScreen:
-		drawHelp(c.all(), f, v)
-	case StepsScreen:
-		drawSteps(c.all(), f, v)
-	default:
-		drawOverview(c.all(), f, v, th)
+	draw := drawOverview
+	if v.Screen < screens && pages[v.Screen].draw != nil {
+		draw = pages[v.Screen].draw
 	}
+	draw(c.all(), f, v, th)
 }
 
 // shape is how much of the overview fits at all.
@@ -272,23 +267,7 @@ func (p *plan) share(spare, detail int, tall bool) {
 }
 
 // worst is the pool whose verdict is on line 2: the most urgent.
-func worst(f *Frame) *fleet.Pool {
-	if len(f.Pools) == 0 {
-		return nil
-	}
-	at := 0
-	for i := range f.Pools {
-		if urgency(&f.Pools[i]) > urgency(&f.Pools[at]) {
-			at = i
-		}
-	}
-	return &f.Pools[at]
-}
-
-// urgency orders the levels of verdicts: nothing known is worse than all well.
-func urgency(p *fleet.Pool) int {
-	return [...]int{fleet.Unknown: 1, fleet.OK: 0, fleet.Soon: 2, fleet.Act: 3}[min(p.Verdict.Level, fleet.Act)]
-}
+func worst(f *Frame) *fleet.Pool { return f.Worst() }
 
 // limitNamed is the sum of a limit over all pools: what the fleet can give.
 // Not ok when a pool doesn't know it.

@@ -28,6 +28,11 @@ type action uint8
 const (
 	actNone action = iota
 	actOverview
+	actHost
+	actCores
+	actPlan
+	actAlerts
+	actDemo
 	actDown
 	actUp
 	actTop
@@ -37,14 +42,22 @@ const (
 	actEnter
 	actBack
 	actFilter
+	actFilterNot
 	actSort
 	actReverse
 	actLoose
+	actColumns
 	actPause
 	actBackOne
 	actOnOne
 	actBackTen
 	actOnTen
+	actCopy
+	actExport
+	actCommand
+	actMouse
+	actGoto
+	actMark
 	actLonger
 	actShorter
 	actTheme
@@ -52,45 +65,96 @@ const (
 	actRedraw
 	actHelp
 	actSteps
+	actNextScreen
+	actLastScreen
 	actNextPool
 	actLastPool
+	actLeft
+	actRight
+	actHotFirst
+	actGroups
+	actAck
+	actSnooze
+	actComment
+	actHideResolved
+	actNextEvent
+	actLastEvent
+	actNextField
+	actLastField
+	actEdit
+	actMore
+	actLess
+	actReset
+	actAsIs
 	actQuit
 	actSuspend
 )
 
 var (
-	everywhere = []Screen{Overview, HostScreen, HelpScreen, StepsScreen}
-	onData     = []Screen{Overview, HostScreen}
-	onTime     = []Screen{Overview, HostScreen, StepsScreen}
-	onList     = []Screen{Overview}
+	everywhere = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, HelpScreen, StepsScreen}
+	onData     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen}
+	onTime     = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, StepsScreen, DemoScreen}
+	onList     = []Screen{Overview, CoresScreen}
+	onTabs     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen, DemoScreen}
+	onOverview = []Screen{Overview}
+	onCores    = []Screen{CoresScreen}
 	onSteps    = []Screen{StepsScreen}
+	onPlan     = []Screen{PlanScreen}
+	onAlerts   = []Screen{AlertsScreen}
+	onFilter   = []Screen{Overview, CoresScreen, AlertsScreen}
+	onPools    = []Screen{StepsScreen, PlanScreen}
 )
 
 // table is the only place that says which key does what: handling, footer,
 // help, man page and README are made from it.
 var table = []Key{
 	{Label: "1", Does: "overview", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"1"}, actOverview}}},
+	{Label: "2", Does: "cores of the fleet", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"2"}, actCores}}},
+	{Label: "3", Does: "host under the cursor", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"3"}, actHost}}},
+	{Label: "4", Does: "plan: what if", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"4"}, actPlan}}},
+	{Label: "5", Does: "alerts and events", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"5"}, actAlerts}}},
+	{Label: "6", Does: "demo: how to start it", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"6"}, actDemo}}},
+	{Label: "tab", Does: "next screen; shift-tab: back", Group: "SCREENS", On: onTabs, binds: []bind{{[]string{"tab"}, actNextScreen}, {[]string{"shift+tab"}, actLastScreen}}},
 	{Label: "i", Does: "how NEED is made, step by step", Group: "SCREENS", Foot: "i how", foot: 8, On: onTime, binds: []bind{{[]string{"i"}, actSteps}}},
 	{Label: "?", Does: "help", Group: "SCREENS", Foot: "? help", foot: 1, On: everywhere, binds: []bind{{[]string{"?", "f1"}, actHelp}}},
 
 	{Label: "j k ↓ ↑", Does: "down, up", Group: "MOVE", On: everywhere, binds: []bind{{[]string{"j", "down"}, actDown}, {[]string{"k", "up"}, actUp}}},
 	{Label: "g G", Does: "first, last", Group: "MOVE", On: everywhere, binds: []bind{{[]string{"g", "home"}, actTop}, {[]string{"G", "end"}, actBottom}}},
 	{Label: "ctrl-d ctrl-u", Does: "half a page", Group: "MOVE", On: everywhere, binds: []bind{{[]string{"ctrl+d", "pgdown"}, actPageDown}, {[]string{"ctrl+u", "pgup"}, actPageUp}}},
-	{Label: "enter", Does: "open the host", Group: "MOVE", Foot: "enter open", foot: 4, On: onList, binds: []bind{{[]string{"enter"}, actEnter}}},
+	{Label: "enter", Does: "open the host", Group: "MOVE", Foot: "enter open", foot: 4, On: onFilter, binds: []bind{{[]string{"enter"}, actEnter}}},
 	{Label: "esc", Does: "back, never quits", Group: "MOVE", Foot: "esc back", foot: 3, On: everywhere, binds: []bind{{[]string{"esc"}, actBack}}},
-	{Label: "n N tab", Does: "steps: next, last pool", Group: "MOVE", Foot: "n next pool", foot: 4, On: onSteps, binds: []bind{{[]string{"n", "tab"}, actNextPool}, {[]string{"N", "shift+tab"}, actLastPool}}},
+	{Label: "h l ← →", Does: "cores: a core", Group: "MOVE", Foot: "h l core", foot: 8, On: onCores, binds: []bind{{[]string{"h", "left"}, actLeft}, {[]string{"l", "right"}, actRight}}},
+	{Label: "n N", Does: "next, last pool", Group: "MOVE", Foot: "n next pool", foot: 4, On: onPools, binds: []bind{{[]string{"n"}, actNextPool}, {[]string{"N"}, actLastPool}}},
+	{Label: "tab", Does: "steps: next pool", Group: "MOVE", On: onSteps, binds: []bind{{[]string{"tab"}, actNextPool}, {[]string{"shift+tab"}, actLastPool}}},
+	{Label: "tab h l", Does: "plan: next, last field", Group: "PLAN", Foot: "tab field", foot: 4, On: onPlan, binds: []bind{{[]string{"tab", "l", "right"}, actNextField}, {[]string{"shift+tab", "h", "left"}, actLastField}}},
+	{Label: "+ -", Does: "plan: more, less of it", Group: "PLAN", Foot: "+ - change", foot: 5, On: onPlan, binds: []bind{{[]string{"+", "="}, actMore}, {[]string{"-"}, actLess}}},
+	{Label: "enter", Does: "plan: type its value", Group: "PLAN", Foot: "enter type", foot: 5, On: onPlan, binds: []bind{{[]string{"enter"}, actEdit}}},
+	{Label: "r p", Does: "plan: live again; compare", Group: "PLAN", Foot: "r reset", foot: 6, On: onPlan, binds: []bind{{[]string{"r"}, actReset}, {[]string{"p"}, actAsIs}}},
 
-	{Label: "/", Does: "filter: name, k=v; !: not", Group: "LIST", Foot: "/ filter", foot: 6, On: onList, binds: []bind{{[]string{"/", "f3", "f4"}, actFilter}}},
+	{Label: "/", Does: "filter: ws-* cpu>80 k=v !not", Group: "LIST", Foot: "/ filter", foot: 6, On: onFilter, binds: []bind{{[]string{"/", "f3", "f4"}, actFilter}}},
+	{Label: "!", Does: "filter: not", Group: "LIST", On: onList, binds: []bind{{[]string{"!"}, actFilterNot}}},
 	{Label: "s S", Does: "next sort, reverse", Group: "LIST", Foot: "s sort", foot: 7, On: onList, binds: []bind{{[]string{"s", "f6"}, actSort}, {[]string{"S"}, actReverse}}},
+	{Label: "o ctrl-g", Does: "cores: hot first, group", Group: "LIST", Foot: "o hot first", foot: 7, On: onCores, binds: []bind{{[]string{"o"}, actHotFirst}, {[]string{"ctrl+g"}, actGroups}}},
 	{Label: "f", Does: "rows: still / re-sort", Group: "LIST", Foot: "f free order", foot: 13, On: onList, binds: []bind{{[]string{"f"}, actLoose}}},
+	{Label: "v", Does: "columns", Group: "LIST", On: onOverview, binds: []bind{{[]string{"v"}, actColumns}}},
 	{Label: "u", Does: "percent or cores", Group: "LIST", Foot: "u units", foot: 11, On: onData, binds: []bind{{[]string{"u"}, actUnits}}},
 
 	{Label: "space", Does: "pause, live", Group: "TIME", Foot: "space pause", foot: 5, On: onTime, binds: []bind{{[]string{" "}, actPause}}},
 	{Label: "[ ]", Does: "step back, on: span/60", Group: "TIME", Foot: "[ ] time", foot: 9, On: onTime, binds: []bind{{[]string{"["}, actBackOne}, {[]string{"]"}, actOnOne}}},
 	{Label: "{ }", Does: "ten steps back, on", Group: "TIME", On: onTime, binds: []bind{{[]string{"{"}, actBackTen}, {[]string{"}"}, actOnTen}}},
+	{Label: "b", Does: "go to a time", Group: "TIME", On: onTime, binds: []bind{{[]string{"b"}, actGoto}}},
+	{Label: "m", Does: "mark; shows change since", Group: "TIME", Foot: "m mark", foot: 11, On: onTime, binds: []bind{{[]string{"m"}, actMark}}},
 	{Label: "- +", Does: "longer, shorter span", Group: "TIME", Foot: "- + span", foot: 10, On: onData, binds: []bind{{[]string{"-"}, actLonger}, {[]string{"+", "="}, actShorter}}},
 
+	{Label: "a", Does: "alert: ack, again: not", Group: "TELL", Foot: "a ack", foot: 4, On: onAlerts, binds: []bind{{[]string{"a"}, actAck}}},
+	{Label: "z c", Does: "alert: snooze, comment", Group: "TELL", Foot: "z snooze", foot: 5, On: onAlerts, binds: []bind{{[]string{"z"}, actSnooze}, {[]string{"c"}, actComment}}},
+	{Label: "H", Does: "alerts: hide what is over", Group: "TELL", On: onAlerts, binds: []bind{{[]string{"H"}, actHideResolved}}},
+	{Label: "n N", Does: "next, last event", Group: "TIME", Foot: "n event", foot: 8, On: onAlerts, binds: []bind{{[]string{"n"}, actNextEvent}, {[]string{"N"}, actLastEvent}}},
+	{Label: "y", Does: "copy the screen as text", Group: "TELL", Foot: "y copy", foot: 12, On: everywhere, binds: []bind{{[]string{"y"}, actCopy}}},
+	{Label: "e", Does: "export: markdown and JSON", Group: "TELL", On: everywhere, binds: []bind{{[]string{"e"}, actExport}}},
+	{Label: ":", Does: "command, tab completes", Group: "TELL", On: everywhere, binds: []bind{{[]string{":"}, actCommand}}},
 	{Label: "t", Does: "next theme", Group: "LOOK", Foot: "t theme", foot: 12, On: everywhere, binds: []bind{{[]string{"t"}, actTheme}}},
+	{Label: "M", Does: "mouse off: select text, on", Group: "LOOK", On: everywhere, binds: []bind{{[]string{"M"}, actMouse}}},
 	{Label: "ctrl-l", Does: "draw anew", Group: "LOOK", On: everywhere, binds: []bind{{[]string{"ctrl+l"}, actRedraw}}},
 	{Label: "q ctrl-c", Does: "quit", Group: "LEAVE", Foot: "q quit", foot: 2, On: everywhere, binds: []bind{{[]string{"q", "ctrl+c", "f10"}, actQuit}}},
 	{Label: "ctrl-z", Does: "suspend (fg: back)", Group: "LEAVE", On: everywhere, binds: []bind{{[]string{"ctrl+z"}, actSuspend}}},

@@ -8,6 +8,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"capmon/alerts"
 	"capmon/fleet"
 )
 
@@ -27,6 +28,7 @@ type (
 	sizeMsg  struct{ w, h int }
 	themeMsg string   // what the terminal's background asks for
 	lateMsg  struct{} // the painter has rested and something is still to be drawn
+	slowMsg  bool     // whether the link is slow, when that changes
 )
 
 // model is the one Bubble Tea model. It holds what the user chose and the
@@ -40,6 +42,8 @@ type model struct {
 	at     time.Time // the moment asked for while paused
 	asked  fleet.Ask
 	asks   bool // asked is valid
+	fresh  bool // the next frame answers it
+	pace   pace
 	sorted time.Time
 	w, h   int
 	theme  Theme
@@ -47,6 +51,12 @@ type model struct {
 	chosen bool          // the user or a flag chose the theme
 	fitted bool          // the span was once fitted to what is known
 	span   time.Duration // the longest to show by itself; 0: the user or a flag chose
+
+	scrubs  bool      // a button went down on a time axis and is still
+	axis    time.Time // the right edge of that axis
+	told    bool      // that the terminal can't select text meanwhile
+	clicked clicked
+	columns []string // as they were before others were asked for
 
 	start   tea.Cmd
 	screen  *painter // nil in tests of the model alone
@@ -64,7 +74,7 @@ func newModel(o Options, bits int, th Theme, screen *painter) *model {
 	}
 	return &model{
 		opts: o, span: longest, bits: bits, theme: th, chosen: o.Theme != "", screen: screen, dirty: true,
-		view: View{Span: span, Cores: o.Cores, Source: o.Source, Warning: o.Warning},
+		view: View{Span: span, Cores: o.Cores, Columns: o.Columns, Source: o.Source, Warning: o.Warning, rows: &rowsMemo{}},
 	}
 }
 
@@ -78,14 +88,30 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case frameMsg:
 		m.take(Frame(msg))
+	case slowMsg:
+		m.pace.slow, m.view.SlowLink = bool(msg), bool(msg)
 	case sizeMsg:
 		m.w, m.h = msg.w, msg.h
 	case themeMsg:
 		if !m.chosen {
 			m.setTheme(string(msg))
 		}
+	case tea.MouseMsg:
+		cmd = m.mouse(msg)
+	case alertsMsg:
+		m.frame.Alerts, m.frame.Events, m.view.Note = msg.list, msg.events, msg.note
+		if m.live != nil {
+			m.live.Alerts, m.live.Events = msg.list, msg.events
+		}
+	case noteMsg:
+		m.view.Note = string(msg)
+	case clickedMsg:
+		m.clicked.over(int(msg))
 	case tea.ResumeMsg:
 		cmd = tea.ClearScreen
+		if !m.view.MouseOff { // it was turned off for the shell
+			cmd = tea.Batch(cmd, tea.EnableMouseCellMotion)
+		}
 	case tea.KeyMsg:
 		cmd = m.key(msg)
 	default:
@@ -101,13 +127,46 @@ func (m *model) take(f Frame) {
 	switch {
 	case m.view.Paused && f.Live:
 		m.live = &f
+		m.ring(m.frame.Alerts, f.Alerts)
+		m.frame.Watched, m.frame.Alerts, m.frame.Events = f.Watched, f.Alerts, f.Events
 		return
 	case !m.view.Paused && !f.Live && m.known:
 		return
 	}
+	if f.Live {
+		if m.pace.judge(&f); m.known && !m.fresh && m.pace.early(&f, &m.frame) {
+			return
+		}
+		f = m.pace.thin(f)
+	}
+	m.view.Busy, m.fresh = m.pace.busy, false
+	m.ring(m.frame.Alerts, f.Alerts)
 	m.frame, m.known = f, true
 	if m.span > 0 && f.Live {
 		m.fitSpan()
+	}
+}
+
+// ring rings the bell, where that was asked for, when something new must be done.
+func (m *model) ring(was, now []alerts.Alert) {
+	acts := func(list []alerts.Alert) map[string]bool {
+		ids := map[string]bool{}
+		for i := range list {
+			if a := &list[i]; a.Phase == alerts.Firing && a.Level == fleet.Act {
+				ids[a.ID] = true
+			}
+		}
+		return ids
+	}
+	if !m.opts.Bell || len(now) == 0 {
+		return
+	}
+	before := acts(was)
+	for id := range acts(now) {
+		if !before[id] {
+			m.raw("\a")
+			return
+		}
 	}
 }
 
@@ -133,6 +192,9 @@ func (m *model) fitSpan() {
 // cursor, scrolling and what is asked of the fleet.
 func (m *model) settle() {
 	m.resort(false)
+	if own := pages[m.view.Screen].settle; own != nil {
+		own(m)
+	}
 	if m.view.Host == "" && m.w > 0 {
 		if rows := rowsOf(&m.frame, &m.view, m.w); len(rows) > 0 {
 			m.view.Host = m.frame.Hosts[rows[0]].Name
@@ -141,7 +203,7 @@ func (m *model) settle() {
 	m.view.Top = planOf(&m.frame, &m.view, m.w, m.h).top
 	m.view.Scroll = min(m.view.Scroll, scrollMax(&m.frame, &m.view, m.w, m.h, m.theme))
 	if ask := m.wanted(); m.opts.Ask != nil && m.w > 0 && (!m.asks || ask != m.asked) {
-		m.asked, m.asks = ask, true
+		m.asked, m.asks, m.fresh = ask, true, true
 		m.opts.Ask(ask)
 	}
 }
@@ -153,11 +215,14 @@ func (m *model) wanted() fleet.Ask {
 	if m.view.Paused {
 		ask.At = m.at
 	}
-	if p.detail > 0 || m.view.beneath() == HostScreen {
+	if p.detail > 0 {
 		ask.Host = m.view.Host
 		if rows := rowsOf(&m.frame, &m.view, m.w); m.view.Screen == Overview && len(rows) > 0 {
 			ask.Host = m.frame.Hosts[rows[cursorRow(&m.frame, &m.view, rows)]].Name
 		}
+	}
+	if own := pages[m.view.beneath()].ask; own != nil {
+		own(m, &ask)
 	}
 	return ask
 }
@@ -177,7 +242,7 @@ func (m *model) resort(now bool) {
 		return
 	}
 	all := m.view
-	all.Order, all.Filter = nil, ""
+	all.Order, all.Filter, all.rows = nil, "", nil
 	order := []string{}
 	for _, i := range rowsOf(&m.frame, &all, m.w) {
 		order = append(order, m.frame.Hosts[i].Name)
@@ -196,20 +261,33 @@ func (m *model) setTheme(name string) {
 
 func (m *model) key(k tea.KeyMsg) tea.Cmd {
 	m.view.Note = ""
-	if m.view.Typing {
-		m.edit(k)
-		return nil
+	if m.view.Prompt.For != NoPrompt {
+		return m.edit(k)
 	}
 	if k.Paste { // a paste is not a command
 		return nil
 	}
-	switch do := actionOf(k.String(), m.view.Screen); do {
+	return m.do(actionOf(k.String(), m.view.Screen))
+}
+
+// do is what a key or a click does, also to the program itself.
+func (m *model) do(do action) tea.Cmd {
+	if own := pages[m.view.Screen].do; own != nil {
+		if cmd, done := own(m, do); done {
+			return cmd
+		}
+	}
+	switch do {
 	case actQuit:
 		return tea.Quit
 	case actSuspend:
 		return tea.Suspend
 	case actRedraw:
 		return tea.ClearScreen
+	case actExport:
+		return m.export("", "")
+	case actMouse:
+		return m.capture()
 	default:
 		m.act(do)
 	}
@@ -218,9 +296,24 @@ func (m *model) key(k tea.KeyMsg) tea.Cmd {
 
 func (m *model) act(do action) {
 	v := &m.view
+	if own := pages[v.Screen].act; own != nil && own(m, do) {
+		return
+	}
 	switch do {
 	case actOverview:
-		v.Screen, v.Scroll = Overview, 0
+		m.turnTo(Overview)
+	case actCores:
+		m.turnTo(CoresScreen)
+	case actAlerts:
+		m.turnTo(AlertsScreen)
+	case actPlan:
+		m.turnTo(PlanScreen)
+	case actDemo:
+		m.turnTo(DemoScreen)
+	case actHost:
+		if v.Screen != HostScreen {
+			m.open()
+		}
 	case actDown, actUp, actTop, actBottom, actPageDown, actPageUp:
 		m.move(do)
 	case actEnter:
@@ -228,9 +321,15 @@ func (m *model) act(do action) {
 	case actBack:
 		m.back()
 	case actFilter:
-		v.Typing, v.Caret = true, len([]rune(v.Filter))
+		m.begin(FilterPrompt, v.Filter)
+	case actFilterNot: // behind what is there already
+		if v.Filter != "" {
+			v.Filter += " "
+		}
+		v.Filter += "!"
+		m.begin(FilterPrompt, v.Filter)
 	case actSort:
-		v.Sort, v.Reverse = (v.Sort+1)%sorts, false
+		v.Sort, v.Reverse = nextSort(&m.frame, v, m.w, m.h), false
 		m.resort(true)
 		v.Note = "sort: " + v.Sort.String()
 	case actReverse:
@@ -242,6 +341,8 @@ func (m *model) act(do action) {
 		if v.Loose {
 			v.Note = "rows re-sort every 5s"
 		}
+	case actColumns:
+		m.chooseColumns()
 	case actUnits:
 		v.Cores = !v.Cores
 	case actPause:
@@ -252,12 +353,24 @@ func (m *model) act(do action) {
 		m.zoom(1)
 	case actShorter:
 		m.zoom(-1)
+	case actGoto:
+		m.begin(GotoPrompt, "")
+	case actMark:
+		m.mark()
+	case actCopy:
+		m.clipboard()
+	case actCommand:
+		m.begin(CommandPrompt, "")
 	case actTheme:
 		m.chosen = true
 		m.setTheme(nextTheme(m.theme.Name()))
 		v.Note = "theme " + m.theme.Name()
 	case actSteps:
 		m.steps()
+	case actNextScreen:
+		m.turnTab(1)
+	case actLastScreen:
+		m.turnTab(-1)
 	case actNextPool:
 		m.turnPool(1)
 	case actLastPool:
@@ -267,7 +380,8 @@ func (m *model) act(do action) {
 			m.back()
 			return
 		}
-		v.Behind, v.Screen, v.Scroll = v.Screen, HelpScreen, 0
+		v.Behind = v.Screen
+		m.turnTo(HelpScreen)
 	}
 }
 
@@ -295,7 +409,10 @@ func (m *model) open() {
 		return
 	}
 	m.view.Host = m.frame.Hosts[rows[cursorRow(&m.frame, &m.view, rows)]].Name
-	m.view.Screen, m.view.Scroll = HostScreen, 0
+	if m.view.Screen != HostScreen {
+		m.view.From = m.view.beneath()
+	}
+	m.turnTo(HostScreen)
 }
 
 // back leaves help, then the steps, then the host, then the filter; at the top
@@ -304,13 +421,15 @@ func (m *model) back() {
 	v := &m.view
 	switch {
 	case v.Screen == HelpScreen:
-		v.Screen, v.Scroll = v.Behind, 0
+		m.turnTo(v.Behind)
 	case v.Screen == StepsScreen:
-		v.Screen, v.Scroll = v.Under, 0
+		m.turnTo(v.Under)
 	case v.Screen == HostScreen:
-		v.Screen, v.Scroll = Overview, 0
+		m.turnTo(v.From)
 	case v.Filter != "":
 		v.Filter = ""
+	case v.Screen != Overview:
+		m.turnTo(Overview)
 	}
 }
 
@@ -345,18 +464,7 @@ func (m *model) step(n int) {
 		m.pause()
 	}
 	unit := max((m.view.Span / 60).Truncate(time.Second), m.frame.Interval, time.Second)
-	newest := m.frame.Time
-	if m.live != nil && m.live.Time.After(newest) {
-		newest = m.live.Time
-	}
-	switch at := m.at.Add(time.Duration(n) * unit); {
-	case at.After(newest):
-		m.at, m.view.Note = newest, "this was now; space: live"
-	case at.Before(newest.Add(-oldest)):
-		m.at, m.view.Note = newest.Add(-oldest), "nothing is kept before this"
-	default:
-		m.at = at
-	}
+	m.goTo(m.at.Add(time.Duration(n) * unit))
 }
 
 // zoom makes the span longer (1) or shorter (-1).

@@ -10,6 +10,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
+	"capmon/alerts"
 	"capmon/fleet"
 )
 
@@ -19,12 +20,19 @@ type driver struct {
 	m    *model
 	asks []fleet.Ask
 	cmd  tea.Cmd
+
+	exported []Export
 }
 
 func drive(t *testing.T, w, h int, f Frame) *driver {
 	t.Helper()
 	d := &driver{t: t}
-	d.m = newModel(Options{Source: "agents", Ask: func(a fleet.Ask) { d.asks = append(d.asks, a) }}, 24, theme(t, "dark", 24, false), nil)
+	d.m = newModel(Options{Source: "agents", Export: func(e Export) string {
+		d.exported = append(d.exported, e)
+		return "written " + e.Screen + ": " + strings.Fields(e.Text)[0]
+	}, Alert: func(alerts.Act) ([]alerts.Alert, []alerts.Event, string) {
+		return nil, nil, "told"
+	}, Ask: func(a fleet.Ask) { d.asks = append(d.asks, a) }}, 24, theme(t, "dark", 24, false), nil)
 	d.send(sizeMsg{w, h})
 	d.send(frameMsg(f))
 	return d
@@ -51,6 +59,14 @@ func keyMsg(k string) tea.KeyMsg {
 		}
 	}
 	return tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune(k)}
+}
+
+// typed presses a key for each letter.
+func (d *driver) typed(text string) *driver {
+	for _, r := range text {
+		d.press(string(r))
+	}
+	return d
 }
 
 func (d *driver) text() string {
@@ -90,23 +106,65 @@ func keyChecks() map[action]check {
 	}
 	ran := func(d *driver, _ View) bool { return d.cmd != nil }
 	return map[action]check{
-		actOverview: {before: []string{"enter"}, on: HostScreen, done: func(d *driver, _ View) bool { return d.m.view.Screen == Overview }},
-		actHelp:     {done: func(d *driver, _ View) bool { return d.m.view.Screen == HelpScreen }},
-		actSteps:    {done: func(d *driver, _ View) bool { return d.m.view.Screen == StepsScreen }},
-		actNextPool: {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "db" }},
-		actLastPool: {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "web" }},
-		actDown:     {done: host("ws-2")},
-		actUp:       {before: []string{"j", "j"}, done: host("ws-2")},
-		actTop:      {before: []string{"G"}, done: host("ws-1")},
-		actBottom:   {done: host("ws-9")},
-		actPageDown: {done: host("ws-5")},
-		actPageUp:   {before: []string{"G"}, done: host("ws-5")},
-		actEnter:    {done: func(d *driver, _ View) bool { return d.m.view.Screen == HostScreen && d.last().Host == "ws-1" }},
-		actBack:     {before: []string{"enter"}, on: HostScreen, done: func(d *driver, _ View) bool { return d.m.view.Screen == Overview && d.cmd == nil }},
-		actFilter:   {done: func(d *driver, _ View) bool { return d.m.view.Typing }},
-		actSort:     {done: func(d *driver, was View) bool { return d.m.view.Sort == was.Sort+1 && d.m.view.Order != nil }},
-		actReverse:  {done: func(d *driver, _ View) bool { return d.m.view.Reverse && d.m.view.Order[0] == "ws-9" }},
-		actLoose:    {done: func(d *driver, was View) bool { return d.m.view.Loose != was.Loose }},
+		actOverview:   {before: []string{"enter"}, on: HostScreen, done: func(d *driver, _ View) bool { return d.m.view.Screen == Overview }},
+		actHelp:       {done: func(d *driver, _ View) bool { return d.m.view.Screen == HelpScreen }},
+		actSteps:      {done: func(d *driver, _ View) bool { return d.m.view.Screen == StepsScreen }},
+		actNextScreen: {done: func(d *driver, _ View) bool { return d.m.view.Screen == CoresScreen }},
+		actLastScreen: {done: func(d *driver, _ View) bool { return d.m.view.Screen == DemoScreen }},
+		actNextPool:   {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "db" }},
+		actLastPool:   {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "web" }},
+		actDown:       {done: host("ws-2")},
+		actUp:         {before: []string{"j", "j"}, done: host("ws-2")},
+		actTop:        {before: []string{"G"}, done: host("ws-1")},
+		actBottom:     {done: host("ws-9")},
+		actPageDown:   {done: host("ws-5")},
+		actPageUp:     {before: []string{"G"}, done: host("ws-5")},
+		actCores: {done: func(d *driver, _ View) bool {
+			return d.m.view.Screen == CoresScreen && strings.Contains(d.text(), "72 cores")
+		}},
+		actLeft:  {before: []string{"2", "l", "l"}, on: CoresScreen, done: func(d *driver, _ View) bool { return d.m.view.Core == 1 }},
+		actRight: {before: []string{"2"}, on: CoresScreen, done: func(d *driver, _ View) bool { return d.m.view.Core == 1 && strings.Contains(d.text(), "ws-1  core 0") }},
+		actHotFirst: {before: []string{"2"}, on: CoresScreen, done: func(d *driver, _ View) bool {
+			return d.m.view.HotFirst && strings.Contains(d.text(), "o order: hot first")
+		}},
+		actGroups: {before: []string{"2"}, on: CoresScreen, done: func(d *driver, _ View) bool {
+			return d.m.view.Grouped == ByPool && strings.Contains(d.text(), "ctrl-g group: pool")
+		}},
+		actPlan: {done: func(d *driver, _ View) bool {
+			return d.m.view.Screen == PlanScreen && strings.Contains(d.text(), "4 plan")
+		}},
+		actNextField: {before: []string{"4"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.Field == 1 }},
+		actLastField: {before: []string{"4"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.Field > 5 }},
+		actEdit:      {before: []string{"4"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == FieldPrompt }},
+		actMore: {before: []string{"4"}, on: PlanScreen, done: func(d *driver, was View) bool {
+			return d.m.view.WhatIf != was.WhatIf && strings.Contains(d.text(), "WHAT IF")
+		}},
+		actLess:  {before: []string{"4"}, on: PlanScreen, done: func(d *driver, was View) bool { return d.m.view.WhatIf != was.WhatIf }},
+		actReset: {before: []string{"4", "+"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.WhatIf == WhatIf{} }},
+		actAsIs:  {before: []string{"4", "+"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.AsIs && strings.Contains(d.text(), "live values") }},
+		actAlerts: {done: func(d *driver, _ View) bool {
+			return d.m.view.Screen == AlertsScreen && strings.Contains(d.text(), "5 alerts  2 open")
+		}},
+		actAck:          {before: []string{"5"}, on: AlertsScreen, done: func(d *driver, _ View) bool { return d.cmd != nil }},
+		actSnooze:       {before: []string{"5"}, on: AlertsScreen, done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == SnoozePrompt }},
+		actComment:      {before: []string{"5"}, on: AlertsScreen, done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == NotePrompt }},
+		actHideResolved: {before: []string{"5"}, on: AlertsScreen, done: func(d *driver, was View) bool { return d.m.view.HideResolved != was.HideResolved }},
+		actNextEvent:    {before: []string{"5", "N", "N"}, on: AlertsScreen, done: func(d *driver, _ View) bool { return d.last().At.Equal(night.Add(-86 * time.Second)) }},
+		actLastEvent:    {before: []string{"5"}, on: AlertsScreen, done: func(d *driver, _ View) bool { return d.last().At.Equal(night.Add(-86 * time.Second)) }},
+		actDemo: {done: func(d *driver, _ View) bool {
+			return d.m.view.Screen == DemoScreen && strings.Contains(d.text(), "capmon load --threads 4 --lock")
+		}},
+		actHost:      {done: func(d *driver, _ View) bool { return d.m.view.Screen == HostScreen && d.last().Host == "ws-1" }},
+		actEnter:     {done: func(d *driver, _ View) bool { return d.m.view.Screen == HostScreen && d.last().Host == "ws-1" }},
+		actBack:      {before: []string{"enter"}, on: HostScreen, done: func(d *driver, _ View) bool { return d.m.view.Screen == Overview && d.cmd == nil }},
+		actFilter:    {done: func(d *driver, _ View) bool { return (d.m.view.Prompt.For == FilterPrompt) }},
+		actFilterNot: {before: []string{"/", "w", "enter"}, done: func(d *driver, _ View) bool { return d.m.view.Prompt.Text == "w !" && d.m.view.Filter == "w !" }},
+		actSort:      {done: func(d *driver, was View) bool { return d.m.view.Sort == was.Sort+1 && d.m.view.Order != nil }},
+		actReverse:   {done: func(d *driver, _ View) bool { return d.m.view.Reverse && d.m.view.Order[0] == "ws-9" }},
+		actLoose:     {done: func(d *driver, was View) bool { return d.m.view.Loose != was.Loose }},
+		actColumns: {done: func(d *driver, _ View) bool {
+			return d.m.view.Prompt.For == ColumnsPrompt && strings.Contains(d.m.view.Prompt.Text, "cpu cores hot")
+		}},
 		actUnits: {done: func(d *driver, _ View) bool {
 			return strings.Contains(d.text(), "USED") && !strings.Contains(d.text(), "CPU%")
 		}},
@@ -115,6 +173,14 @@ func keyChecks() map[action]check {
 		actOnOne:   {before: []string{"[", "["}, done: func(d *driver, _ View) bool { return d.last().At.Equal(night.Add(-15 * time.Second)) }},
 		actBackTen: {done: func(d *driver, _ View) bool { return d.last().At.Equal(night.Add(-150 * time.Second)) }},
 		actOnTen:   {before: []string{"{", "["}, done: func(d *driver, _ View) bool { return d.last().At.Equal(night.Add(-15 * time.Second)) }},
+		actGoto:    {done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == GotoPrompt }},
+		actMark: {done: func(d *driver, _ View) bool {
+			return d.m.view.Mark != nil && strings.Contains(d.text(), "SINCE 03:12:07Z +0.0s")
+		}},
+		actCopy:    {done: func(d *driver, _ View) bool { return strings.HasPrefix(d.m.view.Note, "copied 40 lines") }},
+		actExport:  {done: ran},
+		actCommand: {done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == CommandPrompt }},
+		actMouse:   {done: func(d *driver, was View) bool { return d.cmd != nil && strings.HasPrefix(d.m.view.Note, "mouse off") }},
 		actLonger:  {done: func(d *driver, _ View) bool { return d.last().Span == 30*time.Minute }},
 		actShorter: {done: func(d *driver, _ View) bool { return d.last().Span == 5*time.Minute }},
 		actTheme:   {done: func(d *driver, _ View) bool { return d.m.theme.Name() == "light" }},
@@ -139,7 +205,7 @@ func TestKeyTable(t *testing.T) {
 				t.Errorf("%q is checked on a screen where it is not offered", b.keys)
 			}
 			for _, key := range b.keys {
-				f := nine()
+				f := alarmed
 				if c.frame != nil {
 					f = *c.frame
 				}
@@ -184,6 +250,24 @@ func TestHelpIsTheTable(t *testing.T) {
 	for _, k := range Keys() {
 		if !strings.Contains(body, k.Label) || !strings.Contains(body, k.Does) {
 			t.Errorf("help says nothing of %q: %s", k.Label, k.Does)
+		}
+	}
+	for _, l := range slices.Concat(filterHelp, commandHelp) {
+		if !strings.Contains(body, l[0]) {
+			t.Errorf("help does not show %q", l[0])
+		}
+	}
+	for _, l := range filterHelp { // each word of it is one
+		for text := range strings.SplitSeq(l[0], "  ") {
+			if wrong := parseFilter(text).wrong; wrong != "" {
+				t.Errorf("help shows a filter that is none: %s", wrong)
+			}
+		}
+	}
+	for _, l := range commandHelp {
+		name, _, _ := strings.Cut(l[0][1:], " ")
+		if !slices.Contains(commandNames(""), name) {
+			t.Errorf("help shows %q, which is no command", l[0])
 		}
 	}
 	for _, n := range numbersHelp {
@@ -322,7 +406,7 @@ func TestRowsStayPut(t *testing.T) {
 
 func TestFilter(t *testing.T) {
 	d := drive(t, 120, 40, nine()).press("/", "w", "s", "-", "q", "backspace", "3")
-	if d.cmd != nil || !d.m.view.Typing {
+	if d.cmd != nil || !(d.m.view.Prompt.For == FilterPrompt) {
 		t.Fatal("a q in a text field is text")
 	}
 	if got := rowsOf(&d.m.frame, &d.m.view, 120); len(got) != 1 || got[0] != 2 {
@@ -343,7 +427,7 @@ func TestFilter(t *testing.T) {
 	if d.cmd != nil {
 		t.Error("esc at the top does something")
 	}
-	for text, want := range map[string]int{"role=ws": 9, "ROLE=W": 9, "!ws-3": 8, "!role=ws": 0, "  ": 9, "!": 9, "x": 0} {
+	for text, want := range map[string]int{"role=ws": 9, "ROLE=W*": 9, "!ws-3": 8, "!role=ws": 0, "  ": 9, "!": 9, "x": 0} {
 		v := View{Filter: text}
 		f := nine()
 		if got := len(rowsOf(&f, &v, 120)); got != want {
@@ -356,6 +440,40 @@ func TestFilter(t *testing.T) {
 	}
 }
 
+// What is kept of a list is let go of with anything that changes it.
+func TestRowsKept(t *testing.T) {
+	d := drive(t, 120, 40, nine())
+	names := func(v *View) string {
+		var list []string
+		for _, i := range rowsOf(&d.m.frame, v, 120) {
+			list = append(list, d.m.frame.Hosts[i].Name)
+		}
+		return strings.Join(list, " ")
+	}
+	twice := nine()
+	twice.Hosts = append(twice.Hosts, twice.Hosts[0])
+	for name, change := range map[string]func(){
+		"a sort":    func() { d.press("s", "s") },
+		"reversed":  func() { d.press("S") },
+		"a filter":  func() { d.press("/").typed("ws-1|ws-5 cpu>0").press("enter") },
+		"no filter": func() { d.press("esc") },
+		"a frame":   func() { d.send(frameMsg(fixture{hosts: 12, cores: 8, level: fleet.OK}.frame())) },
+		"one twice": func() { d.send(frameMsg(twice)) },
+		"a caller":  func() { slices.Reverse(rowsOf(&d.m.frame, &d.m.view, 120)) },
+	} {
+		change()
+		fresh := d.m.view
+		fresh.rows = nil
+		if got, want := names(&d.m.view), names(&fresh); got != want {
+			t.Errorf("after %s: %s, want %s", name, got, want)
+		}
+	}
+	d.m.view.Filter = ""
+	if d.send(frameMsg(twice)); len(rowsOf(&d.m.frame, &d.m.view, 120)) != 10 {
+		t.Error("a name that is there twice is listed once")
+	}
+}
+
 func TestFilterLineIsEdited(t *testing.T) {
 	d := drive(t, 120, 40, nine()).press("/", "a", "c", "left", "b", "home", "x", "delete", "end", "d", "ctrl+a", "right", "y")
 	if got := d.m.view.Filter; got != "xybcd" {
@@ -365,11 +483,11 @@ func TestFilterLineIsEdited(t *testing.T) {
 	if got := d.m.view.Filter; got != "xy数库bcd" {
 		t.Errorf("%q", got)
 	}
-	if d.press("ctrl+u"); d.m.view.Filter != "" || !d.m.view.Typing {
+	if d.press("ctrl+u"); d.m.view.Filter != "" || !(d.m.view.Prompt.For == FilterPrompt) {
 		t.Error("ctrl-u does not empty the line")
 	}
 	d.press("a", "esc")
-	if d.m.view.Filter != "" || d.m.view.Typing {
+	if d.m.view.Filter != "" || (d.m.view.Prompt.For == FilterPrompt) {
 		t.Error("esc does not leave the line")
 	}
 	if d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("q"), Paste: true}); d.cmd != nil {

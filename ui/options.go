@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"capmon/alerts"
 	"capmon/capacity"
 	"capmon/fleet"
 )
@@ -16,8 +17,14 @@ type Options struct {
 	Cores   bool          // begin with cores instead of percent, as the key u does
 	Span    time.Duration // of the chart; 0: 15 minutes
 
+	Columns []string // of the hosts, as ParseColumns returns them; none: as many as fit
+
+	Mouse bool // clicks and the wheel work; the key M turns that round
+
 	Source  string // what is watched, "3 agents"; stands for a pool with no name
 	Warning string // "INSECURE": stands in the header as long as the screen does
+
+	Clock func() time.Time // tells how long a picture takes to be written; nil: nobody asks
 
 	Input  io.Reader // nil: the terminal of standard input
 	Output io.Writer // nil: standard output
@@ -25,9 +32,31 @@ type Options struct {
 	// Ask is called when a screen wants other snapshots than before: another
 	// moment, span, number of buckets, or host. It must not block. May be nil.
 	Ask func(fleet.Ask)
+	// Alert takes what the user says of an alert, and returns what there is then,
+	// and a line about it. May be nil.
+	Alert func(alerts.Act) ([]alerts.Alert, []alerts.Event, string)
+	Bell  bool // rings when something must be done
+
+	// Export writes a screen to files and says in a line where, or why not and
+	// what to do. It may take its time. May be nil.
+	Export func(Export) (note string)
 	// Snapshots are drawn as they come; of several waiting the newest wins. A
 	// closed channel leaves the last one on screen.
 	Snapshots <-chan Frame
+}
+
+// An Export is a screen that is to be kept.
+type Export struct {
+	Screen   string // its name: "overview"
+	Text     string // as it is drawn, in lines without colours
+	Frame    Frame  // what it stands on
+	Filter   string // as typed; "" shows all
+	Sort     string // the order's name
+	Reversed bool
+	Hosts    []string // the names of those that match, in the order shown
+
+	Format string // "md" or "json"; "": both
+	Path   string // of the file; "": a name of its own with the moment in it
 }
 
 // A Frame is what there is to draw. The zero Frame means nothing is known yet.
@@ -35,6 +64,10 @@ type Frame struct {
 	fleet.Snapshot
 	SelfCPU capacity.Num // share of one core that this viewer used, 0..
 	SelfRSS capacity.Num // bytes
+
+	Watched bool           // the two below are known
+	Alerts  []alerts.Alert // of now, also where the rest is of an earlier moment
+	Events  []alerts.Event // oldest first
 }
 
 // Screen is what fills the terminal.
@@ -43,9 +76,14 @@ type Screen uint8
 // The screens.
 const (
 	Overview Screen = iota
+	CoresScreen
 	HostScreen
-	HelpScreen
+	PlanScreen
+	AlertsScreen
+	DemoScreen  // what the demo is and how to start it
 	StepsScreen // how a pool's number is made
+	HelpScreen
+	screens
 )
 
 // View is what the user chose. With the Frame, the size and the Theme it
@@ -54,6 +92,7 @@ type View struct {
 	Screen Screen
 	Behind Screen // the screen that help covers
 	Under  Screen // the screen that the steps cover
+	From   Screen // the screen that the host was opened from
 	Pool   string // whose steps; "": that of the verdict
 	Host   string // name of the host under the cursor; "": the first row
 	Top    int    // first row of the list; moved as far as the cursor needs
@@ -64,14 +103,34 @@ type View struct {
 	Loose   bool     // rows may change places by themselves, every five seconds
 	Order   []string // names in the order rows keep; nil: sorted now
 
-	Filter string // shows the hosts that match; a leading ! those that don't
-	Typing bool   // the filter is being typed
-	Caret  int    // where, in runes
+	Columns []string // of the hosts on the overview, by their names; none: as many as fit
 
-	Cores  bool // cores instead of percent
-	Span   time.Duration
-	Paused bool
-	Note   string // one line about the last key, e.g. why it did nothing
+	Filter string // shows the hosts that match; a leading ! those that don't
+	Prompt Prompt // what is being typed, if anything
+
+	Core     int      // the cell under the cursor of the cores screen, from 1; 0: none
+	HotFirst bool     // each host's busiest cores first
+	Grouped  Grouping // of the rows of the cores screen
+
+	Cores        bool // cores instead of percent
+	Span         time.Duration
+	Paused       bool
+	Alert        string // under the cursor of the alerts screen
+	HideResolved bool
+
+	WhatIf WhatIf // what was changed on the plan screen
+	AsIs   bool   // and is not to be looked at
+	Field  int    // under its cursor
+
+	MouseOff bool // the terminal selects text instead
+
+	Mark *Frame // what numbers are shown against; nil: they are as they are
+	Note string // one line about the last key, e.g. why it did nothing
+
+	SlowLink bool // frames take long to be written
+	Busy     bool // this viewer costs more than it should
 
 	Source, Warning string
+
+	rows *rowsMemo // nil: none is kept
 }

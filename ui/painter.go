@@ -19,7 +19,9 @@ import (
 // What the renderer sends beside its frames is passed on.
 type painter struct {
 	out   io.Writer
-	later func() // has show called again, from the program's own goroutine
+	later func()           // has show called again, from the program's own goroutine
+	clock func() time.Time // nil: no link is slow
+	slow  func(bool)       // told when the link becomes slow, and when it no longer is
 
 	mu      sync.Mutex
 	active  bool    // the alternate screen is ours
@@ -30,6 +32,8 @@ type painter struct {
 	buf     bytes.Buffer
 	resting bool // something was drawn less than rest ago
 	late    bool // and something else is to be
+	slowed  bool // slow was told
+	quick   int  // pictures written quickly since
 }
 
 // rest is the time between two pictures.
@@ -80,7 +84,30 @@ func (p *painter) draw() (int, error) {
 	if p.buf.Len() == 0 {
 		return 0, nil
 	}
-	return p.out.Write(p.buf.Bytes())
+	if p.clock == nil {
+		return p.out.Write(p.buf.Bytes())
+	}
+	began := p.clock()
+	n, err := p.out.Write(p.buf.Bytes())
+	p.timed(p.clock().Sub(began))
+	return n, err
+}
+
+// timed judges the link by how long a picture took to be taken. What ssh or a
+// multiplexer buffers can't be seen from here.
+func (p *painter) timed(took time.Duration) {
+	was := p.slowed
+	switch p.quick++; {
+	case took > slowWrite:
+		p.slowed, p.quick = true, 0
+	case took > quickWrite:
+		p.quick = 0
+	case p.quick >= quickRuns:
+		p.slowed = false
+	}
+	if p.slow != nil && p.slowed != was {
+		p.slow(p.slowed)
+	}
 }
 
 // ask sends a question to the terminal, which changes nothing on it.

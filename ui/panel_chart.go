@@ -178,6 +178,7 @@ func drawChart(a area, h history, f *Frame, v *View) {
 			body.fill(0, y, body.w, '┄', roleLimit.style())
 		}
 	}
+	body.zone(hit{own: hitTime})
 	drawColumns(body, resample(h.values, body.w), lo, hi)
 	if times {
 		drawTimes(a.row(a.h-1), f, v)

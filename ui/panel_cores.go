@@ -69,6 +69,28 @@ func drawCores(a area, h *fleet.Host, parts []fleet.CoreParts, v *View, th Theme
 	return rows
 }
 
+// coresPast says whether each core of a host gets a line with its last minute
+// beside its bar.
+func coresPast(h *fleet.Host, width, most int) bool {
+	return width >= 100 && len(h.Past.Cores) == len(h.Cores) && len(h.Cores) <= most
+}
+
+// drawCoresPast is a line a core: where its time goes now, and its last minute.
+func drawCoresPast(a area, h *fleet.Host, v *View, th Theme) int {
+	n := len(h.Cores)
+	past := min(max(a.w*2/5, 30), 60)
+	bars := a.sub(0, 0, a.w-past-2, a.h)
+	for i, busy := range h.Cores {
+		var part *fleet.CoreParts
+		if i < len(h.Past.Parts) && len(h.Past.Parts) == n {
+			part = &h.Past.Parts[i]
+		}
+		drawCore(bars.row(i), coreID(h, i), busy, part, v, th, len(strconv.Itoa(coreID(h, n-1))))
+		a.spark(a.w-past-1, i, past, resample(h.Past.Cores[i], past), 1, roleChart.style())
+	}
+	return n
+}
+
 // coreID is the kernel's number of the i-th core.
 func coreID(h *fleet.Host, i int) int {
 	if ids := h.Newest.GetCpu().GetIds(); i < len(ids) {
@@ -228,4 +250,12 @@ func or(s, other string) string {
 		return other
 	}
 	return s
+}
+
+// coresHeadOf names the pane of the host screen.
+func coresHeadOf(h *fleet.Host, past bool) []string {
+	if past {
+		return []string{"cores", machineLine(h), "at the right the last 60 s"}
+	}
+	return []string{"cores", machineLine(h)}
 }

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,14 +17,14 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 		pad = 0
 	}
 	const helpText = "? help"
-	if v.Typing {
-		drawTyping(a, v, pad, strconv.Itoa(shown)+" of "+strconv.Itoa(len(f.Hosts)))
+	if v.Prompt.For != NoPrompt {
+		drawPrompt(a, f, v, pad)
 		return
 	}
 	x := pad
 	if v.Note != "" {
 		x = a.text(x, 0, roleNotice.style(), " "+cut(v.Note, a.w-x-12)+" ") + 2
-	} else if v.Filter != "" && v.Screen == Overview {
+	} else if v.Filter != "" && slices.Contains(onList, v.Screen) {
 		s := "filter: " + cutMiddle(v.Filter, max(a.w/3, 4)) + " (" + strconv.Itoa(shown) + " of " + strconv.Itoa(len(f.Hosts)) + ")"
 		x = a.text(x, 0, roleNotice.style(), " "+cut(s, a.w-x-12)+" ") + 2
 		if room := a.w - x - cells(helpText) - 4; room > len("esc clear") {
@@ -52,44 +53,34 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 		}
 	}
 	for _, k := range append(keys, helpText) {
-		x = drawKey(a, x, k) + 2
+		from := x
+		x = drawKey(a, x, k)
+		a.sub(from, 0, x-from, 1).zone(hit{do: footAction(v.Screen, k)})
+		x += 2
 	}
+}
+
+// footAction is what a click on a key of the footer does: what the first of its
+// keys does.
+func footAction(on Screen, foot string) action {
+	for _, k := range footKeys(on) {
+		if k.Foot == foot || k.Foot == "space pause" && foot == "space live" {
+			return k.binds[0].do
+		}
+	}
+	return actNone
 }
 
 // drawKey writes the key bold and what it does plain.
 func drawKey(a area, x int, text string) int {
 	key, does, _ := strings.Cut(text, " ")
-	for _, two := range []string{"[ ]", "- +"} {
+	for _, two := range []string{"[ ]", "- +", "+ -"} {
 		if strings.HasPrefix(text, two) {
 			key, does = two, text[len(two)+1:]
 		}
 	}
 	x = a.text(x, 0, roleKey.style(), key)
 	return a.text(x+1, 0, dim, does)
-}
-
-func drawTyping(a area, v *View, pad int, found string) {
-	x := a.text(pad, 0, roleKey.style(), "/")
-	text := []rune(v.Filter)
-	caret := min(max(v.Caret, 0), len(text))
-	room := max(a.w-x-len(found)-28, 8)
-	before := string(text[:caret])
-	for cells(before) > room && len(before) > 0 { // the caret stays in sight
-		r := []rune(before)
-		before = string(r[1:])
-	}
-	x = a.text(x, 0, normal, before)
-	under, after := " ", ""
-	if caret < len(text) {
-		under, after = string(text[caret]), string(text[caret+1:])
-	}
-	x = a.text(x, 0, roleNotice.style(), under)
-	x = a.text(x, 0, normal, cut(after, room))
-	hint := found + "   enter keep  esc clear  ? = text"
-	if x+2+cells(hint) > a.w {
-		hint = found + "  ?"
-	}
-	a.right(a.w-pad, 0, dim, hint)
 }
 
 // drawStatus says what is chosen: filter, order, units.
@@ -110,8 +101,12 @@ func drawStatus(a area, v *View, shown, hosts int) {
 	if v.Cores {
 		units = "cores (u: percent)"
 	}
+	mouse := "on (M: off)"
+	if v.MouseOff {
+		mouse = "off (M: on)"
+	}
 	x := 1
-	for _, p := range [][2]string{{"filter", cutMiddle(filter, 40)}, {"sort", by}, {"order", order}, {"units", units}, {"span", lasting(v.Span)}} {
+	for _, p := range [][2]string{{"filter", cutMiddle(filter, 40)}, {"sort", by}, {"order", order}, {"units", units}, {"span", lasting(v.Span)}, {"mouse", mouse}} {
 		if x+cells(p[0])+cells(p[1])+2 > a.w {
 			return
 		}

@@ -77,7 +77,22 @@ const sparkPeak = 0.75
 
 // readings are users, cpu, rps and the hottest thread or core.
 func readings(f *Frame, v *View) []reading {
-	return []reading{usersReading(f, v), cpuReading(f, v), rpsReading(f, v), hotReading(f)}
+	list := []reading{usersReading(f, v), cpuReading(f, v), rpsReading(f, v), hotReading(f)}
+	if v.Mark == nil {
+		return list
+	}
+	of := func(f *Frame) []capacity.Num {
+		return []capacity.Num{headline(f, f.Totals.Users), f.Totals.CoresUsed, headline(f, f.Totals.RPS), {}}
+	}
+	now, then := of(f), of(v.Mark)
+	was := []reading{usersReading(v.Mark, v), cpuReading(v.Mark, v), rpsReading(v.Mark, v), hotReading(v.Mark)}
+	for i := range list {
+		note := "(" + sinceNote(&list[i], &was[i], now[i], then[i]) + ")"
+		if k := len(list[i].notes); k > 0 {
+			list[i].notes = append([]string{list[i].notes[0] + " " + note, list[i].notes[k-1] + " " + note}, list[i].notes...)
+		}
+	}
+	return list
 }
 
 func usersReading(f *Frame, v *View) reading {

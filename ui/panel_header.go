@@ -37,7 +37,10 @@ func drawHeader(a area, f *Frame, v *View, where ...segment) {
 	if v.Warning != "" {
 		left = append(left, segment{v.Warning, roleNotice.style(), 1, false})
 	}
-	left = append(left, where...)
+	left = append(left, marked(f, v)...)
+	if len(where) > 0 {
+		left = append(left, withTabs(v, where)...)
+	}
 	state, st := liveState(f, v)
 	right := []segment{{text: state, style: st}}
 	if state == "LIVE" && f.Interval > 0 {
@@ -46,8 +49,14 @@ func drawHeader(a area, f *Frame, v *View, where ...segment) {
 	if !f.Time.IsZero() {
 		right = append(right, segment{clock(f.At), normal, 3, false})
 	}
-	if f.SelfCPU.OK {
+	switch {
+	case f.SelfCPU.OK && v.Busy:
+		right = append(right, segment{"self " + tenths(f.SelfCPU) + "% !", roleSoon.style(), 4, false})
+	case f.SelfCPU.OK:
 		right = append(right, segment{"self " + tenths(f.SelfCPU) + "%", dim, 7, false})
+	}
+	if v.SlowLink {
+		right = append(right, segment{"slow link", roleSoon.style(), 4, false})
 	}
 	pad := 1
 	if a.w < 60 {
@@ -62,11 +71,15 @@ func drawHeader(a area, f *Frame, v *View, where ...segment) {
 				x++
 			}
 		}
+		zoneTabs(a, x, s, v)
 		x = a.text(x, 0, s.style, s.text)
 	}
 	x = a.w - pad
 	for i := len(right) - 1; i >= 0; i-- {
 		x -= cells(right[i].text)
+		if i == 0 { // live or paused
+			a.sub(x, 0, cells(right[i].text), 1).zone(hit{do: actPause})
+		}
 		a.text(x, 0, right[i].style, right[i].text)
 		x -= 2
 		if right[i].close {

@@ -59,6 +59,7 @@ func drawRows(a area, f *Frame, v *View, p *plan, one func(row area, host int)) 
 	at := cursorRow(f, v, p.rows)
 	for y := range min(p.list, len(p.rows)-p.top) {
 		row := a.row(y)
+		row.zone(hit{host: f.Hosts[p.rows[p.top+y]].Name})
 		one(row, p.rows[p.top+y])
 		if p.top+y == at {
 			row.text(0, 0, roleCursor.style(), "▶")
@@ -71,6 +72,7 @@ func drawRows(a area, f *Frame, v *View, p *plan, one func(row area, host int)) 
 // ask for is that of the edge pool, which the row names, never a sum over tiers.
 type fleetNumbers struct {
 	rps, conns, room, perCore capacity.Num
+	fresh                     capacity.Num // connections accepted a second
 	bound                     string
 	of                        string // the pool they are of; "": the whole fleet
 }
@@ -79,6 +81,13 @@ func fleetNumbersOf(f *Frame) fleetNumbers {
 	t := &f.Totals
 	if !tiers(f) {
 		n := fleetNumbers{rps: t.RPS, conns: t.Connections, room: fleetRoom(f), perCore: perCore(t.RPS, t.Cores)}
+		for i := range f.Hosts {
+			if h := &f.Hosts[i]; h.Counted {
+				if a := newConnections(h); a.OK {
+					n.fresh = capacity.Known(n.fresh.V + a.V)
+				}
+			}
+		}
 		if p := worst(f); p != nil {
 			n.bound = p.Bound
 		}
@@ -91,6 +100,7 @@ func fleetNumbersOf(f *Frame) fleetNumbers {
 	return fleetNumbers{
 		rps:     t.RPS,
 		conns:   edgeSum(f, func(h *fleet.Host) capacity.Num { return h.Connections }),
+		fresh:   edgeSum(f, newConnections),
 		room:    poolRoom(p),
 		perCore: perCore(t.RPS, edgeSum(f, func(h *fleet.Host) capacity.Num { return h.Available })),
 		bound:   p.Bound,
@@ -107,6 +117,12 @@ func drawFleetRow(a area, cols []column, f *Frame, v *View) {
 		x += c.space
 		cell := a.sub(x, 0, a.w-x, 1)
 		put := func(s string) { cell.right(c.width, 0, strong, s) }
+		short := func(n capacity.Num) string {
+			if v.Mark != nil {
+				return count(n, c.width-1)
+			}
+			return count(n, c.width)
+		}
 		switch c.id {
 		case colHost:
 			cell.text(0, 0, strong, cut("FLEET", c.width))
@@ -114,27 +130,31 @@ func drawFleetRow(a area, cols []column, f *Frame, v *View) {
 			cell.text(0, 0, dim, cutMiddle(n.of, c.width))
 		case colCPU:
 			if v.Cores {
-				put(coreCount(t.CoresUsed))
+				put(sinceTotal(f, v, func(f *Frame) capacity.Num { return f.Totals.CoresUsed }, coreCount))
 			} else {
-				put(percent(t.CPU))
+				put(sinceTotal(f, v, func(f *Frame) capacity.Num { return f.Totals.CPU }, percent))
 			}
 		case colCores:
 			cell.text(0, 0, dim, first(c.width, "of "+coreTotal(t.Cores)+" cores", "of "+coreTotal(t.Cores), ""))
 		case colHot:
-			hot := capacity.Num{V: t.HottestCore.Busy, OK: t.HottestCore.Known}
+			hot := func(f *Frame) capacity.Num {
+				return capacity.Num{V: f.Totals.HottestCore.Busy, OK: f.Totals.HottestCore.Known}
+			}
 			if v.Cores {
-				put(coreCount(hot))
+				put(sinceTotal(f, v, hot, coreCount))
 			} else {
-				put(percent(hot))
+				put(sinceTotal(f, v, hot, percent))
 			}
 		case colRPS:
-			put(count(n.rps, c.width))
+			put(sinceTotal(f, v, func(f *Frame) capacity.Num { return fleetNumbersOf(f).rps }, short))
 		case colPerCore:
-			put(count(n.perCore, c.width))
+			put(sinceTotal(f, v, func(f *Frame) capacity.Num { return fleetNumbersOf(f).perCore }, short))
 		case colConns:
-			put(count(n.conns, c.width))
+			put(sinceTotal(f, v, func(f *Frame) capacity.Num { return fleetNumbersOf(f).conns }, short))
+		case colNew:
+			put(sinceTotal(f, v, func(f *Frame) capacity.Num { return fleetNumbersOf(f).fresh }, short))
 		case colRoom:
-			put(count(n.room, c.width))
+			put(sinceTotal(f, v, func(f *Frame) capacity.Num { return fleetNumbersOf(f).room }, short))
 		case colBound:
 			cell.sub(0, 0, c.width, 1).text(0, 0, normal, cutMiddle(n.bound, c.width))
 		case colTrend:

@@ -190,7 +190,7 @@ func drawLearnedHost(a area, f *Frame, h *fleet.Host) int {
 func drawScaling(a area, h *fleet.Host) int {
 	y := 0
 	say := func(x int, st style, s string) {
-		for _, line := range strings.Split(ansi.Wrap(s, max(a.w-x-1, 1), ""), "\n") {
+		for line := range strings.SplitSeq(ansi.Wrap(s, max(a.w-x-1, 1), ""), "\n") {
 			a.text(x, y, st, line)
 			y++
 		}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"capmon/alerts"
 	"capmon/fleet"
 )
 
@@ -21,7 +22,7 @@ type notice struct {
 // already: hosts that are not up where their reason is cut or scrolled away,
 // full hosts out of sight, and what fleet found out.
 func notices(f *Frame, p *plan, width, most int, scrolls bool) []notice {
-	var all []notice
+	all := alertNotices(f)
 	for i := range f.Hosts {
 		h := &f.Hosts[i]
 		s := signOf(h)
@@ -31,7 +32,7 @@ func notices(f *Frame, p *plan, width, most int, scrolls bool) []notice {
 			if (h.State == fleet.Stale || scrolls || cells(line)+cells(h.Name)+20 > p.left) && (h.Reason != "" || h.Do != "") {
 				all = append(all, notice{s, h.Name, line})
 			}
-		case s.rank >= 4 && scrolls:
+		case s.rank >= 4 && scrolls && !f.Watched: // else an alert says it
 			all = append(all, notice{s, h.Name, fullText(h)})
 		case len(h.Findings) > 0:
 			all = append(all, notice{signOfFlag(h.Findings[0].Verdict, h), h.Name, h.Findings[0].Brief() + arrow + helpText(h, p.left-8)})
@@ -45,6 +46,24 @@ func notices(f *Frame, p *plan, width, most int, scrolls bool) []notice {
 	if len(all) > most {
 		rest := len(all) - most + 1
 		all = append(all[:most-1:most-1], notice{text: strconv.Itoa(rest) + " more; s sorts the worst first"})
+	}
+	return all
+}
+
+// alertNotices are the alerts that fire and are not acked; but for silent hosts
+// and full threads, of which the hosts themselves have more to say.
+func alertNotices(f *Frame) []notice {
+	var all []notice
+	for i := range f.Alerts {
+		a := &f.Alerts[i]
+		if a.Phase != alerts.Firing || a.Rule == alerts.Silent || a.Rule == alerts.Thread {
+			continue
+		}
+		mark := sign{text: a.Level.Sign(), role: roleSoon, rank: 3, word: spanText(num(math.Max(f.Time.Sub(a.Since).Seconds(), 0)))}
+		if a.Level == fleet.Act {
+			mark.role, mark.rank = roleAct, 6
+		}
+		all = append(all, notice{mark, a.Where, a.What + arrow + a.Next})
 	}
 	return all
 }
@@ -96,7 +115,7 @@ func helpText(h *fleet.Host, width int) string {
 }
 
 func drawNotices(a area, all []notice) {
-	drawTitle(a.row(0), "attention")
+	drawTitle(a.row(0), "attention", "5: alerts and events")
 	for y, n := range all {
 		row := a.row(1 + y)
 		row.text(1, 0, n.sign.role.style(), n.sign.text)

@@ -111,7 +111,7 @@ func pressing(f *Frame, n int) []*fleet.Pool {
 		return all
 	}
 	some := slices.Clone(all)
-	slices.SortStableFunc(some, func(a, b *fleet.Pool) int { return urgency(b) - urgency(a) })
+	slices.SortStableFunc(some, func(a, b *fleet.Pool) int { return b.Verdict.Level.Urgency() - a.Verdict.Level.Urgency() })
 	some = some[:max(n, 0)]
 	return slices.DeleteFunc(all, func(p *fleet.Pool) bool { return !slices.Contains(some, p) })
 }

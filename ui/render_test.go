@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,11 +89,42 @@ func checkScreens(t *testing.T, f Frame, w, h int, th Theme) {
 		if w >= 40 && h >= 6 && !strings.HasSuffix(strings.TrimRight(lines[h-1], " "), "? help") {
 			t.Errorf("screen %d: the footer %q does not end in help", screen, lines[h-1])
 		}
-		if screen == Overview && w >= 20 && h >= 1 && !strings.Contains(text, verdictWord(f)) {
-			t.Errorf("no verdict %q in\n%s", verdictWord(f), text)
+		if word := verdictOn(screen, f, v); w >= 20 && h >= 1 && !strings.Contains(text, word) {
+			t.Errorf("screen %d: no verdict %q in\n%s", screen, word, text)
 		}
 		if th.ascii && strings.ContainsFunc(text, func(r rune) bool { return r >= utf8.RuneSelf }) {
 			t.Errorf("screen %d: not ASCII:\n%s", screen, text)
+		}
+	}
+}
+
+// verdictOn is what a screen cannot do without, whatever its size: the verdict
+// of the fleet, or of the one host it is about. Help is about neither.
+func verdictOn(screen Screen, f Frame, v View) string {
+	switch h := hostNamed(&f, v.Host); {
+	case screen == HelpScreen:
+		return "help"
+	case screen == PlanScreen: // its own, on paper
+		if q, _, _ := planQuestion(&f, &v, false); len(f.Pools) > 0 {
+			if _, err := capacity.NewPlan(q); err == nil {
+				return "NEED"
+			}
+		}
+		return "?"
+	case screen == HostScreen && h == nil:
+		return "?"
+	case screen == HostScreen:
+		return signOf(h).text
+	}
+	return verdictWord(f)
+}
+
+// TestEveryScreenIsTried: what checkScreens goes through is all there is, so
+// that a new screen is held to every size, depth and scene by itself.
+func TestEveryScreenIsTried(t *testing.T) {
+	for s := range screens {
+		if drawn := s == Overview || pages[s].draw != nil; drawn != slices.Contains(everywhere, s) {
+			t.Errorf("screen %d is drawn: %v, and among those of everywhere: %v", s, drawn, !drawn)
 		}
 	}
 }
@@ -119,7 +151,7 @@ func TestSmallestSizes(t *testing.T) {
 		for w := 0; w < 70; w += 3 {
 			for h := 0; h < 18; h += 2 {
 				for _, screen := range everywhere {
-					fits(t, Render(f, View{Screen: screen, Paused: w%2 == 0, Filter: "w", Typing: h%2 == 0}, w, h, th), w, h)
+					fits(t, Render(f, View{Screen: screen, Paused: w%2 == 0, Filter: "w", Prompt: Prompt{For: PromptKind(h % int(promptKinds))}}, w, h, th), w, h)
 				}
 			}
 		}
@@ -220,6 +252,20 @@ func TestGolden(t *testing.T) {
 		"host-told-60x15":     {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 60, h: 15},
 		"help-80x24":          {f: three.frame(), v: View{Screen: HelpScreen}, w: 80, h: 24},
 		"help-120x40":         {f: three.frame(), v: View{Screen: HelpScreen}, w: 120, h: 40},
+		"cores-80x24":         {f: many.frame(), v: View{Screen: CoresScreen}, w: 80, h: 24},
+		"cores-80x24-ascii":   {f: nine.frame(), v: View{Screen: CoresScreen, Core: 2}, w: 80, h: 24, ascii: true},
+		"cores-120x40":        {f: told, v: View{Screen: CoresScreen, HotFirst: true, Core: 1}, w: 120, h: 40},
+		"cores-200x50":        {f: scenes()["tiers"], v: View{Screen: CoresScreen, Grouped: ByPool}, w: 200, h: 50},
+		"plan-80x24":          {f: paged(), v: View{Screen: PlanScreen}, w: 80, h: 24},
+		"plan-120x40":         {f: paged(), v: View{Screen: PlanScreen}, w: 120, h: 40},
+		"plan-200x50":         {f: paged(), v: View{Screen: PlanScreen, WhatIf: WhatIf{FieldUsers: capacity.Known(120_000)}}, w: 200, h: 50},
+		"plan-40x10-ascii":    {f: paged(), v: View{Screen: PlanScreen}, w: 40, h: 10, ascii: true},
+		"alerts-80x24":        {f: alarmed, v: View{Screen: AlertsScreen}, w: 80, h: 24},
+		"alerts-120x40":       {f: alarmed, v: View{Screen: AlertsScreen}, w: 120, h: 40},
+		"alerts-200x50":       {f: alarmed, v: View{Screen: AlertsScreen}, w: 200, h: 50},
+		"alerts-40x10-ascii":  {f: alarmed, v: View{Screen: AlertsScreen}, w: 40, h: 10, ascii: true},
+		"alarmed-120x40":      {f: alarmed, w: 120, h: 40},
+		"demo-80x24":          {f: three.frame(), v: View{Screen: DemoScreen}, w: 80, h: 24},
 		"host-ascii-120x40":   {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40, ascii: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -333,7 +379,7 @@ func FuzzRender(f *testing.F) {
 			frame.Pools = append(frame.Pools, *pool)
 			frame.Pools[1].Name, frame.Totals.Edge = name, other
 		}
-		v := View{Screen: Screen(screen % 4), Host: name, Filter: other, Typing: ascii, Caret: h, Source: other, Warning: name, Note: name}
+		v := View{Screen: Screen(screen % byte(screens)), Host: name, Filter: other, Prompt: Prompt{PromptKind(w % int(promptKinds)), other, h}, Source: other, Warning: name, Note: name}
 		fits(t, Render(frame, v, w, h, theme(t, "dark", int(bits)%25, ascii)), max(w, 0), max(h, 0))
 	})
 }

@@ -26,12 +26,15 @@ const (
 	SortRoom
 	SortAge
 	SortName
+	SortPerCore
+	SortNew
+	SortSteal
 	sorts
 )
 
 // String is the name in the status line.
 func (s Sort) String() string {
-	return [...]string{"list", "worst first", "cpu", "hot", "rps", "conns", "room", "age", "name"}[min(s, SortName)]
+	return [...]string{"list", "worst first", "cpu", "hot", "rps", "conns", "room", "age", "name", "rps/core", "new", "steal"}[min(s, sorts-1)]
 }
 
 // A sign is what a host's state comes to: one of the four signs, a word, and
@@ -111,8 +114,44 @@ func fullLimit(h *fleet.Host) *limit {
 	return nil
 }
 
-// rowsOf are the indexes of the hosts to list, in the order of the view.
+// rowsOf are the indexes of the hosts to list, in the order of the view. The
+// slice is the caller's.
 func rowsOf(f *Frame, v *View, width int) []int {
+	if v.rows == nil {
+		return listRows(f, v, width)
+	}
+	key := rowsKey{filter: v.Filter, sort: effective(v.Sort, width), reverse: v.Reverse, hosts: len(f.Hosts), order: len(v.Order)}
+	if len(f.Hosts) > 0 {
+		key.first = &f.Hosts[0]
+	}
+	if len(v.Order) > 0 {
+		key.begin = &v.Order[0]
+	}
+	if v.rows.list == nil || v.rows.key != key {
+		v.rows.key, v.rows.list = key, listRows(f, v, width)
+	}
+	return slices.Clone(v.rows.list)
+}
+
+// rowsMemo keeps the last answer of rowsOf, which a key or a frame asks for many
+// times: with ten thousand hosts it takes milliseconds. Snapshots are values, so
+// hosts in the same place are the same hosts.
+type rowsMemo struct {
+	key  rowsKey
+	list []int
+}
+
+type rowsKey struct {
+	first   *fleet.Host
+	begin   *string // of the order
+	hosts   int
+	order   int
+	filter  string
+	sort    Sort
+	reverse bool
+}
+
+func listRows(f *Frame, v *View, width int) []int {
 	match := parseFilter(v.Filter)
 	rows := make([]int, 0, len(f.Hosts))
 	for i := range f.Hosts {
@@ -124,18 +163,50 @@ func rowsOf(f *Frame, v *View, width int) []int {
 		sortRows(f.Hosts, rows, effective(v.Sort, width), v.Reverse)
 		return rows
 	}
-	place := make(map[string]int, len(v.Order))
-	for i, name := range v.Order {
-		place[name] = i
+	return ordered(f.Hosts, rows, v.Order)
+}
+
+// ordered puts rows in the order of names; hosts that are not among them go to
+// the end.
+func ordered(hosts []fleet.Host, rows []int, names []string) []int {
+	place := make(map[string]int, len(rows))
+	for _, i := range rows {
+		place[hosts[i].Name] = i
 	}
-	at := func(i int) int {
-		if p, ok := place[f.Hosts[i].Name]; ok {
-			return p
+	out := make([]int, 0, len(rows))
+	taken := make([]bool, len(hosts))
+	for _, name := range names {
+		if i, ok := place[name]; ok && !taken[i] {
+			out = append(out, i)
+			taken[i] = true
 		}
-		return len(v.Order) // newcomers go to the end
 	}
-	slices.SortStableFunc(rows, func(a, b int) int { return cmp.Compare(at(a), at(b)) })
-	return rows
+	for _, i := range rows {
+		if !taken[i] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// nextSort is the order after one, as s goes through them: those whose column is
+// not on screen are passed over.
+func nextSort(f *Frame, v *View, width, height int) Sort {
+	shown := func(s Sort) bool {
+		if s < SortPerCore {
+			return true
+		}
+		if v.Screen != Overview {
+			return false
+		}
+		p := planOf(f, v, width, height)
+		return slices.ContainsFunc(columnsOf(f, v, p.left, p.rows), func(c column) bool { return c.sort == s })
+	}
+	s := (v.Sort + 1) % sorts
+	for s != v.Sort && !shown(s) {
+		s = (s + 1) % sorts
+	}
+	return s
 }
 
 // effective is the order that is drawn: where few rows fit, the worst first.
@@ -180,6 +251,12 @@ func compareHosts(a, b *fleet.Host, by Sort) int {
 		return highFirst(negative(roomOf(a)), negative(roomOf(b)))
 	case SortAge:
 		return highFirst(a.Age, b.Age)
+	case SortPerCore:
+		return highFirst(perCore(a.RPS, a.Available), perCore(b.RPS, b.Available))
+	case SortNew:
+		return highFirst(newConnections(a), newConnections(b))
+	case SortSteal:
+		return highFirst(stealOf(a), stealOf(b))
 	case SortName:
 		return strings.Compare(a.Name, b.Name)
 	}
@@ -211,31 +288,6 @@ func highFirst(a, b capacity.Num) int {
 // hotOf is how busy the busiest core is.
 func hotOf(h *fleet.Host) capacity.Num {
 	return capacity.Num{V: h.HottestCore.Busy, OK: h.HottestCore.Known}
-}
-
-// filter is what was typed after /.
-type filter struct {
-	not  bool
-	text string
-}
-
-func parseFilter(s string) filter {
-	s = strings.TrimSpace(s)
-	rest, not := strings.CutPrefix(s, "!")
-	return filter{not: not, text: strings.ToLower(strings.TrimSpace(rest))}
-}
-
-// holds says whether a host is shown: the text is part of its name or of one
-// of its labels written k=v; its pool is one. An empty text shows all.
-func (f filter) holds(h *fleet.Host) bool {
-	if f.text == "" {
-		return true
-	}
-	found := strings.Contains(strings.ToLower(h.Name), f.text) || h.Pool != "" && strings.Contains("pool="+strings.ToLower(h.Pool), f.text)
-	for _, l := range h.Machine.GetLabels() {
-		found = found || strings.Contains(strings.ToLower(l.GetKey()+"="+l.GetValue()), f.text)
-	}
-	return found != f.not
 }
 
 // label is the value of a host's label, "" when it has none.

@@ -36,10 +36,21 @@ func Run(ctx context.Context, o Options) error {
 	screen, out := newScreen(o.Output)
 	keys, in := newKeyboard(o.Input, leave)
 	m := newModel(o, bits, th, screen)
-	p := tea.NewProgram(m,
+	options := []tea.ProgramOption{
 		tea.WithInput(in), tea.WithOutput(out), tea.WithAltScreen(),
-		tea.WithFPS(1), tea.WithoutSignalHandler(), tea.WithFilter(ownSize))
+		tea.WithFPS(1), tea.WithoutSignalHandler(), tea.WithFilter(ownSize),
+	}
+	if o.Mouse {
+		// Motion is told only while a button is down: a mouse that is moved about
+		// costs nothing.
+		options = append(options, tea.WithMouseCellMotion())
+	}
+	m.view.MouseOff = !o.Mouse
+	p := tea.NewProgram(m, options...)
 	screen.later = func() { p.Send(lateMsg{}) }
+	// From its own goroutine, which also takes what is sent: it must not wait.
+	screen.clock = o.Clock
+	screen.slow = func(is bool) { go p.Send(slowMsg(is)) }
 	keys.answer = func(light bool) {
 		if light {
 			go p.Send(themeMsg("light"))

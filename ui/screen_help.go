@@ -1,5 +1,7 @@
 package ui
 
+import "strings"
+
 // numbersHelp is what the words on screen mean, a line each.
 var numbersHelp = [][2]string{
 	{"CPU%", "busy share of the cores a host may use (quota, cpuset)"},
@@ -7,6 +9,7 @@ var numbersHelp = [][2]string{
 	{"HOT%", "its busiest core; 99 with a low CPU% is one thread"},
 	{"users", "connections that clients hold, or as the gauge says"},
 	{"RPS", "responses a second, mean of 10 s, from the named source"},
+	{"NEW/s", "connections accepted a second by services that face clients"},
 	{"ERR%", "responses with status 5xx, of those of the last 10 s"},
 	{"TOP-THR", "demand of its fullest thread: run time and wait, in cores"},
 	{"ROOM", "users (or rps) until its nearest limit; BOUND names it"},
@@ -31,6 +34,34 @@ var signsHelp = [][2]string{
 	{"┄", "limit or target in a chart"},
 }
 
+// filterHelp is the language of the filter, and commandHelp examples of commands.
+var filterHelp = [][2]string{
+	{"ws-*  ws", "whole name, a part"},
+	{"cpu>80 rps>=1.5k", "number; tab: which"},
+	{"role=ws az!=a*", "label, or pool="},
+	{"bound:thread", "its nearest limit"},
+	{"is:down is:1t", "state or flag"},
+	{"a b  a|b  !a", "and, or, not"},
+}
+
+var commandHelp = [][2]string{
+	{":host ws-4", "open it"},
+	{":goto -10m", "a time"},
+	{":sort rps", "or click its head"},
+	{":columns cpu rps", "in this order; auto"},
+	{":export md FILE", "or json, or both"},
+	{":theme light", "tab: what there is"},
+}
+
+// FilterHelp is the language of the filter, a line a word, for the man page.
+func FilterHelp() string {
+	var b strings.Builder
+	for _, l := range filterHelp {
+		b.WriteString(l[0] + ": " + l[1] + "\n")
+	}
+	return b.String() + "Numbers: " + strings.Join(filterKeys(), " ") + ". What is not known holds for no word, nor for the word turned round."
+}
+
 // helpEntry is a line of help: a heading, or a key and what it does.
 type helpEntry struct{ key, does string }
 
@@ -51,6 +82,16 @@ func helpGroups() [][]helpEntry {
 	for _, s := range signsHelp {
 		signs = append(signs, helpEntry{s[0], s[1]})
 	}
+	for _, more := range []struct {
+		name  string
+		lines [][2]string
+	}{{"FILTER (? never holds)", filterHelp}, {"COMMAND (tab completes)", commandHelp}} {
+		group := []helpEntry{{key: more.name}}
+		for _, l := range more.lines {
+			group = append(group, helpEntry{l[0], l[1]})
+		}
+		groups = append(groups, group)
+	}
 	numbers := []helpEntry{{key: "NUMBERS"}}
 	for _, s := range numbersHelp {
 		numbers = append(numbers, helpEntry{s[0], s[1]})
@@ -58,9 +99,21 @@ func helpGroups() [][]helpEntry {
 	return append(groups, signs, numbers)
 }
 
+func init() {
+	pages[HelpScreen] = page{
+		name: "help", draw: func(a area, f *Frame, v *View, _ Theme) { drawHelp(a, f, v) },
+		body: func(_ *Frame, _ *View, w, h int, th Theme) (*canvas, int) {
+			foot := 0
+			if h >= 3 {
+				foot = 1
+			}
+			return helpBody(w, th.ascii), h - 1 - foot
+		},
+	}
+}
+
 func drawHelp(a area, f *Frame, v *View) {
-	on := map[Screen]string{Overview: "overview", HostScreen: "host", StepsScreen: "steps"}[v.Behind]
-	drawHelpHeader(a.row(0), f, v, on)
+	drawHelpHeader(a.row(0), f, v, pages[min(v.Behind, HelpScreen)].name)
 	foot := 0
 	if a.h >= 3 {
 		foot = 1

@@ -6,17 +6,27 @@ import (
 	"strconv"
 	"strings"
 
+	"capmon/capacity"
 	"capmon/fleet"
 )
+
+func init() {
+	pages[HostScreen] = page{
+		name: "host", draw: drawHost, body: hostScrolls,
+		ask: func(m *model, ask *fleet.Ask) { ask.Host = m.view.Host },
+	}
+}
 
 // drawHost is everything about one machine. Its body is drawn as tall as it
 // needs to be and shown from v.Scroll on.
 func drawHost(a area, f *Frame, v *View, th Theme) {
 	h := hostNamed(f, v.Host)
-	drawHeader(a.row(0), f, v, hostSegments(h, v)...)
 	top := 1
 	if a.h >= 6 {
+		drawHeader(a.row(0), f, v, hostSegments(h, v)...)
 		top = drawHostSummary(a.rows(1, 3), h, v) + 1
+	} else {
+		drawHostVerdict(a.row(0), h, v)
 	}
 	foot := 0
 	if a.h >= 3 {
@@ -35,11 +45,56 @@ func drawHost(a area, f *Frame, v *View, th Theme) {
 	}
 }
 
+// hostScrolls is the body of the screen and how many lines of it show.
+func hostScrolls(f *Frame, v *View, w, h int, th Theme) (*canvas, int) {
+	host := hostNamed(f, v.Host)
+	if host == nil {
+		return nil, 0
+	}
+	top, foot := 1, 0
+	if h >= 6 {
+		top += drawHostSummary(newCanvas(w, 3, th.ascii).all(), host, v)
+	}
+	switch {
+	case h >= 20:
+		foot = 2
+	case h >= 3:
+		foot = 1
+	}
+	visible := h - top - foot
+	return hostBody(f, host, v, th, w, visible, th.ascii), visible
+}
+
 func hostSegments(h *fleet.Host, v *View) []segment {
 	if h == nil {
 		return []segment{{text: "> " + cutMiddle(v.Host, 32), drop: 4}}
 	}
 	return []segment{{text: "> " + cutMiddle(h.Name, 32), style: strong}, {text: "host", drop: 8}}
+}
+
+// drawHostVerdict is all there is to say where there is one line: the sign, who
+// and the nearest limit.
+func drawHostVerdict(a area, h *fleet.Host, v *View) {
+	if h == nil {
+		a.text(0, 0, unknown, cut("? "+or(v.Host, "no host yet"), a.w))
+		return
+	}
+	mark, says := signOf(h), h.State.String()
+	switch {
+	case h.State != fleet.Up:
+	case len(h.Limits) > 0 && h.Limits[0].Capacity > 0:
+		says = h.Limits[0].Name + " " + percent(capacity.Known(h.Limits[0].Ratio())) + "%"
+	case h.CPU.OK:
+		says = cpuText(h, v)
+	default:
+		mark, says = sign{text: "?", role: roleUnknown}, "?"
+	}
+	x := 0
+	if mark.text != "" {
+		x = a.text(0, 0, mark.role.style(), mark.text) + 1
+	}
+	x = a.text(x, 0, strong, cutMiddle(h.Name, max(a.w-x-cells(says)-1, 3))) + 1
+	a.text(x, 0, normal, cut(says, a.w-x))
 }
 
 // drawHostSummary is the host's numbers in a line, its state and what to do,
@@ -60,16 +115,19 @@ func drawHostSummary(a area, h *fleet.Host, v *View) int {
 	}
 	x := 1
 	for _, p := range [][2]string{
-		{"CPU", cpuText(h, v)},
-		{"HOT", hotText(h)},
-		{"RPS", rpsShort(h, a.w)},
-		{"CONNS", connsText(h)},
+		{"CPU", cpuText(h, v) + hostChange(v, h, func(h *fleet.Host) capacity.Num { return h.CPU }, percent, " points")},
+		{"HOT", hotText(h) + hostChange(v, h, hotOf, percent, " points")},
+		{"RPS", rpsShort(h, a.w) + hostChange(v, h, func(h *fleet.Host) capacity.Num { return h.RPS }, shortCount, "")},
+		{"CONNS", connsText(h) + hostChange(v, h, func(h *fleet.Host) capacity.Num { return h.Connections }, shortCount, "")},
 		{"USERS", usersText(h)},
-		{"ROOM", roomText(h)},
+		{"ROOM", roomText(h) + hostChange(v, h, roomOf, shortCount, "")},
 		{"BOUND", or(h.Bound, unknownText)},
 		{"age", ageText(known(h.Age))},
 		{"skew", skewText(math.Abs(known(h.Skew)))},
 	} {
+		if x+cells(p[0])+1+cells(p[1]) > a.w-1 && v.Mark != nil {
+			p[1], _, _ = strings.Cut(p[1], " (") // the number is worth more than its change
+		}
 		if p[1] == "" || x+cells(p[0])+1+cells(p[1]) > a.w-1 {
 			continue
 		}
@@ -180,14 +238,23 @@ func roomText(h *fleet.Host) string {
 // hostBody draws the panes of a host on a canvas of their own, at least h
 // lines tall: what is left goes to its history.
 func hostBody(f *Frame, host *fleet.Host, v *View, th Theme, w, h int, ascii bool) *canvas {
-	rows, _ := coresLayout(len(host.Cores), w, max(h/2, 4)) // half of the height at most
+	most := max(h/2, 4) // half of the height
+	rows, _ := coresLayout(len(host.Cores), w, most)
+	aside := coresPast(host, w, most)
+	if aside {
+		rows = len(host.Cores)
+	}
 	c := newCanvas(w, rows+len(host.Processes)+len(host.Services)+len(host.Limits)+3*len(host.Learned)+66, ascii)
 	a := c.all()
 	y := 0
 	if len(host.Cores) > 0 {
-		drawCoresTitle(a.row(y), len(host.Past.Parts) > 0, th, "cores", machineLine(host))
+		drawCoresTitle(a.row(y), len(host.Past.Parts) > 0, th, coresHeadOf(host, aside)...)
 		y++
-		y += drawCores(a.rows(y, rows), host, host.Past.Parts, v, th)
+		if aside {
+			y += drawCoresPast(a.rows(y, rows), host, v, th)
+		} else {
+			y += drawCores(a.rows(y, rows), host, host.Past.Parts, v, th)
+		}
 	}
 	y += drawProcesses(a.rows(y, a.h-y), host)
 	y += drawServing(a.rows(y, a.h-y), host)

@@ -7,6 +7,10 @@ import (
 	"capmon/fleet"
 )
 
+func init() {
+	pages[Overview] = page{name: "overview", draw: drawOverview}
+}
+
 func drawOverview(a area, f *Frame, v *View, th Theme) {
 	p := planOf(f, v, a.w, a.h)
 	switch p.shape {

@@ -10,16 +10,14 @@ import (
 	"capmon/fleet"
 )
 
-// beneath is the screen that help and the steps lie on.
-func (v *View) beneath() Screen {
-	s := v.Screen
-	if s == HelpScreen {
-		s = v.Behind
+func init() {
+	pages[StepsScreen] = page{
+		name: "steps", draw: func(a area, f *Frame, v *View, _ Theme) { drawSteps(a, f, v) },
+		body: func(f *Frame, v *View, w, h int, th Theme) (*canvas, int) {
+			top, foot := stepsFrame(h)
+			return stepsBody(f, v, w, th.ascii), h - top - foot
+		},
 	}
-	if s == StepsScreen {
-		s = v.Under
-	}
-	return s
 }
 
 // poolAt is the pool whose steps are shown: the one named, else that of the

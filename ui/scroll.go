@@ -37,10 +37,10 @@ func copyRow(a area, y int, from *canvas, line int) {
 
 // scrollMax is how far the screen can scroll at this size.
 func scrollMax(f *Frame, v *View, w, h int, th Theme) int {
-	if v.Screen == Overview || w == 0 || h == 0 {
+	if w == 0 || h == 0 || v.Screen >= screens || pages[v.Screen].body == nil {
 		return 0
 	}
-	body, visible := bodyOf(f, v, w, h, th)
+	body, visible := pages[v.Screen].body(f, v, w, h, th)
 	if body == nil {
 		return 0
 	}
@@ -55,33 +55,4 @@ func timeOf(n int) time.Duration { return time.Duration(n) }
 
 func intervalOf(h *fleet.Host) time.Duration {
 	return time.Duration(h.Machine.GetIntervalMs()) * time.Millisecond
-}
-
-// bodyOf is the scrolling part of a screen and how many lines of it show; nil
-// when there is none.
-func bodyOf(f *Frame, v *View, w, h int, th Theme) (*canvas, int) {
-	foot := 0
-	if h >= 3 {
-		foot = 1
-	}
-	if v.Screen == HelpScreen {
-		return helpBody(w, th.ascii), h - 1 - foot
-	}
-	if v.Screen == StepsScreen {
-		top, foot := stepsFrame(h)
-		return stepsBody(f, v, w, th.ascii), h - top - foot
-	}
-	host := hostNamed(f, v.Host)
-	if host == nil {
-		return nil, 0
-	}
-	top := 1
-	if h >= 6 {
-		top += drawHostSummary(newCanvas(w, 3, th.ascii).all(), host, v)
-	}
-	if h >= 20 {
-		foot = 2
-	}
-	visible := h - top - foot
-	return hostBody(f, host, v, th, w, visible, th.ascii), visible
 }

@@ -105,13 +105,18 @@ type look struct {
 	ink       [roles]ink
 }
 
-// Okabe and Ito's colours where something is said; see looks_test.go for the
+// Okabe and Ito's colours where something is said; see theme_test.go for the
 // contrasts they must keep.
 var looks = map[string]*look{
 	"dark": {
 		selection: hex(0x1a2838),
 		text:      hex(0xe4e8ec),
-		on:        []colour{hex(0x000000), hex(0x1e1e1e)},
+		// What is dark: black, and the grounds of palettes that many use
+		// (Ubuntu, Solarized, Gruvbox, One, Dracula, Tokyo Night, Nord).
+		on: []colour{
+			hex(0x000000), hex(0x1e1e1e), hex(0x300a24), hex(0x002b36), hex(0x282828),
+			hex(0x282c34), hex(0x282a36), hex(0x1a1b26), hex(0x2e3440),
+		},
 		ink: [roles]ink{
 			roleStrong:   {bold: true},
 			roleDim:      {fg: hex(0x9aa3ad)},
@@ -129,12 +134,12 @@ var looks = map[string]*look{
 			roleCursor:   {bold: true},
 			roleChart:    {fg: hex(0x8fbbe2), c16: brightBlue},
 			roleChartMid: {fg: hex(0x7cacd8), c16: brightBlue},
-			roleChartLow: {fg: hex(0x6b9fd0), c16: brightBlue},
+			roleChartLow: {fg: hex(0x6da1d2), c16: brightBlue},
 			roleLimit:    {fg: hex(0x8a939d), c16: grey},
 			roleUser:     {fg: hex(0x7aa6e6), c16: brightBlue},
 			roleSystem:   {fg: hex(0xd9c45c), c16: yellow},
 			roleIRQ:      {fg: hex(0xf7f0d8)},
-			roleIOWait:   {fg: hex(0x9b9b9b), c16: grey},
+			roleIOWait:   {fg: hex(0x9d9d9d), c16: grey},
 			roleSteal:    {fg: hex(0xcc9ad0), c16: magenta},
 			roleRamp:     {fg: hex(0x7aa6e6), c16: brightBlue},
 			roleRamp + 1: {fg: hex(0x80b2cf), c16: brightBlue},
@@ -155,9 +160,9 @@ var looks = map[string]*look{
 			roleTitle:    {fg: hex(0x2f3a46), bold: true},
 			roleHead:     {fg: hex(0x55595e)},
 			roleKey:      {bold: true},
-			roleSoon:     {fg: hex(0x7d5200), c16: magenta},
-			roleAct:      {fg: hex(0xc02800), c16: red, bold: true},
-			roleActLine:  {fg: hex(0xc02800), c16: red, bold: true, reverse: true},
+			roleSoon:     {fg: hex(0x746400), c16: magenta},
+			roleAct:      {fg: hex(0x800000), c16: red, bold: true},
+			roleActLine:  {fg: hex(0x800000), c16: red, bold: true, reverse: true},
 			roleUnknown:  {fg: hex(0x585858)},
 			roleDown:     {fg: hex(0x585858)},
 			rolePaused:   {bold: true, reverse: true},
@@ -191,9 +196,9 @@ var looks = map[string]*look{
 			roleTitle:    {bold: true},
 			roleHead:     {fg: hex(0x2a2a2a)},
 			roleKey:      {bold: true},
-			roleSoon:     {fg: hex(0x5f00af), bold: true},
-			roleAct:      {fg: hex(0x760000), c16: red, bold: true},
-			roleActLine:  {fg: hex(0x760000), c16: red, bold: true, reverse: true},
+			roleSoon:     {fg: hex(0x5f00d7), bold: true},
+			roleAct:      {fg: hex(0x870000), bold: true}, // of the sixteen only black and blue are sure of 7:1
+			roleActLine:  {fg: hex(0x870000), bold: true, reverse: true},
 			roleUnknown:  {fg: hex(0x3a3a3a)},
 			roleDown:     {fg: hex(0x3a3a3a)},
 			rolePaused:   {bold: true, reverse: true},
@@ -207,7 +212,7 @@ var looks = map[string]*look{
 			roleSystem:   {fg: hex(0x5f0000)},
 			roleIRQ:      {fg: hex(0x000000)},
 			roleIOWait:   {fg: hex(0x3a3a3a)},
-			roleSteal:    {fg: hex(0x6a1f60), c16: red},
+			roleSteal:    {fg: hex(0x6a1f60), c16: black},
 			roleRamp:     {fg: hex(0x0a2899), c16: blue},
 			roleRamp + 1: {fg: hex(0x12267f), c16: blue},
 			roleRamp + 2: {fg: hex(0x1a2262), c16: blue},

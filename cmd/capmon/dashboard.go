@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"os"
+	"os/signal"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/charmbracelet/x/term"
@@ -21,15 +23,25 @@ import (
 
 // screenFlags are those of every command that owns the terminal.
 type screenFlags struct {
-	theme string
-	ascii bool
-	log   string
+	theme  string
+	ascii  bool
+	mouse  onOff
+	export string
+	column string
+	log    string
+	alerts alertFlags
 }
 
 func (f *screenFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.theme, "theme", "", "colours: `name` is dark, light, projector or mono (default: what the terminal says)")
 	cmd.Flags().BoolVar(&f.ascii, "ascii", false, "draw with ASCII only (default: when the locale is not UTF-8)")
 	complete(cmd, "theme", ui.Themes()...)
+	f.mouse = true
+	cmd.Flags().Var(&f.mouse, "mouse", "on: clicks and the wheel work; off: the terminal selects text; the key M turns that round")
+	complete(cmd, "mouse", "on", "off")
+	cmd.Flags().StringVar(&f.column, "columns", "", "columns of the hosts, in order: a `list` of names as the key v shows them (default: as many as fit)")
+	cmd.Flags().StringVar(&f.export, "export-dir", ".", "`folder` that the key e writes to")
+	f.alerts.add(cmd)
 	cmd.Flags().StringVar(&f.log, "log", "", "`file` to append a log to")
 }
 
@@ -105,6 +117,14 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 	if f.theme != "" && !knownTheme(f.theme) {
 		return usagef("--theme %q: want one of %v", f.theme, ui.Themes())
 	}
+	columns, err := ui.ParseColumns(f.column)
+	if err != nil {
+		return usagef("--columns %q: %w", f.column, err)
+	}
+	rules, err := f.alerts.parsed()
+	if err != nil {
+		return err
+	}
 	if err := needTerminal(); err != nil {
 		return err
 	}
@@ -117,10 +137,12 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 	if release, err := crash.Guard(os.Stdout); err == nil {
 		defer release()
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := hungUp(ctx)
 	small.Heap()
 	go small.Program(ctx)
 
+	watch := newAlarm(rules, f.alerts.events, time.Now())
+	defer watch.close()
 	var viewer atomic.Pointer[agents.Viewer]
 	frames := make(chan ui.Frame, 1)
 	ended := make(chan error, 1)
@@ -130,11 +152,18 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 		defer close(published)
 		cost := newSelfCost(ctx)
 		defer cost.meter.Close()
-		in.publish(ctx, func(s fleet.Snapshot) { latest(frames, cost.frame(ctx, s)) })
+		in.publish(ctx, func(s fleet.Snapshot) {
+			list, events := watch.take(&s)
+			frame := cost.frame(ctx, s)
+			frame.Watched, frame.Alerts, frame.Events = true, list, events
+			latest(frames, frame)
+		})
 	}()
-	err := ui.Run(ctx, ui.Options{
-		Theme: theme, ASCII: f.ascii || ascii, Colours: colours, Source: what, Warning: warning,
-		Input: os.Stdin, Output: os.Stdout, Snapshots: frames,
+	err = ui.Run(ctx, ui.Options{
+		Theme: theme, ASCII: f.ascii || ascii, Colours: colours, Source: what, Warning: warning, Clock: time.Now, Mouse: bool(f.mouse), Columns: columns,
+		Alert: watch.act, Bell: f.alerts.bell,
+		Export: func(e ui.Export) string { return export(f.export, e) },
+		Input:  os.Stdin, Output: os.Stdout, Snapshots: frames,
 		Ask: func(a fleet.Ask) {
 			in.Ask(a)
 			if v := viewer.Load(); v != nil {
@@ -148,6 +177,15 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 		err = e
 	}
 	return err
+}
+
+// hungUp ends when the terminal is hung up, which needs no guard to put right
+// what is left of it. Where a shell said to ignore that, it is ignored.
+func hungUp(ctx context.Context) (context.Context, context.CancelFunc) {
+	if signal.Ignored(syscall.SIGHUP) {
+		return context.WithCancel(ctx)
+	}
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
 }
 
 func knownTheme(name string) bool {

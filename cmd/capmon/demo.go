@@ -95,6 +95,16 @@ const pastTime = 15 * time.Minute
 // pointsTime is how much of it before that is known by ten seconds.
 const pointsTime = time.Hour
 
+// wholePast is up to how many hosts remember all of that. Beyond, they share
+// what these would: to make up the past of 1,000 took most of a minute.
+const wholePast = 200
+
+// remembered is what each of so many hosts knows of the past.
+func remembered(hosts int) (past, points time.Duration) {
+	part := float64(wholePast) / float64(max(hosts, wholePast))
+	return time.Duration(part * float64(pastTime)), time.Duration(part * float64(pointsTime))
+}
+
 // showDemoFleet runs each simulated host as an agent in this process, so that
 // its samples take the road of real ones.
 func showDemoFleet(cmd *cobra.Command, f *demo.Fleet, policy fleet.Policy, screen *screenFlags) error {
@@ -104,6 +114,7 @@ func showDemoFleet(cmd *cobra.Command, f *demo.Fleet, policy fleet.Policy, scree
 	}
 	defer closeLog()
 	now := time.Now()
+	past, points := remembered(f.Hosts())
 	list := map[string]*agents.Agent{}
 	for i := range f.Hosts() {
 		m := f.Machine(i)
@@ -118,14 +129,17 @@ func showDemoFleet(cmd *cobra.Command, f *demo.Fleet, policy fleet.Policy, scree
 		if err != nil {
 			return fmt.Errorf("simulated host %s: %w", m.GetHostname(), err)
 		}
-		a.Remember(f.Past(i, now, int(pastTime/time.Second)))
+		a.Remember(f.Past(i, now, int(past/time.Second)))
 		list[m.GetHostname()] = a
 	}
 	in := newFeed(fleet.Config{Policy: policy})
 	for i := range f.Hosts() {
 		name := f.Machine(i).GetHostname()
 		in.Join(name, "", "")
-		in.Points(name, 0, f.Points(i, now.Add(-pastTime), int(pointsTime/(10*time.Second))))
+		in.Points(name, 0, f.Points(i, now.Add(-past), int(points/(10*time.Second))))
+	}
+	if !cmd.Flags().Changed("events") {
+		screen.alerts.events = "off" // what is made up did not happen
 	}
 	return screen.show(cmd.Context(), in, fmt.Sprintf("%d simulated hosts", f.Hosts()), "", func(ctx context.Context, ready func(*agents.Viewer)) error {
 		v := agents.NewViewer(agents.ViewerOptions{Sink: in, Log: log})

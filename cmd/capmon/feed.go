@@ -159,8 +159,10 @@ func (f *feed) settled() (all, any bool) {
 }
 
 // Pace of the screen: with data once an interval, faster for the first moments
-// so that the minutes before now appear as they arrive.
+// so that the minutes before now appear as they arrive; what keys ask for at
+// once, and ten times a second while one is held.
 const (
+	paceAsked = 100 * time.Millisecond
 	paceLive  = 950 * time.Millisecond
 	paceStart = 200 * time.Millisecond
 	startTime = 3 * time.Second
@@ -174,33 +176,40 @@ func (f *feed) publish(ctx context.Context, show func(fleet.Snapshot)) {
 	var last time.Time
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	dirty := true
+	dirty, asked := true, false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-f.asked:
-			last = time.Now()
-			show(f.fleet.Snapshot(f.asking(), last))
-			dirty = false
+			asked = true
 		case <-f.changed:
 			dirty = true
 		case <-timer.C:
 		}
 		now := time.Now()
 		ask := f.asking()
-		pace := paceLive
-		if now.Sub(began) < startTime {
-			pace = paceStart
-		}
-		next := f.fleet.Next(last)
-		due := dirty || (!next.IsZero() && !now.Before(next))
-		if ask.At.IsZero() && due && now.Sub(last) >= pace {
-			last, dirty = now, false
-			show(f.fleet.Snapshot(ask, now))
+		live := ask.At.IsZero()
+		var next time.Time
+		if live && !dirty { // else nobody needs to know, at each of a thousand samples
 			next = f.fleet.Next(last)
 		}
-		timer.Reset(waitFor(now, last.Add(pace), next, dirty))
+		due := asked || live && (dirty || !next.IsZero() && !now.Before(next))
+		pace := paceLive
+		switch {
+		case asked:
+			pace = paceAsked
+		case now.Sub(began) < startTime:
+			pace = paceStart
+		}
+		if due && now.Sub(last) >= pace {
+			last, dirty, asked = now, false, false
+			show(f.fleet.Snapshot(ask, now))
+			if next = (time.Time{}); live {
+				next = f.fleet.Next(last)
+			}
+		}
+		timer.Reset(waitFor(now, last.Add(pace), next, asked || live && dirty))
 	}
 }
 

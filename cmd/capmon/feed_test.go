@@ -53,7 +53,7 @@ func TestSnapshotWaitsForWhatItNeeds(t *testing.T) {
 						f.Samples("web", 1, at.samples)
 					}
 				}()
-				f.await(t.Context(), wait)
+				f.await(t.Context(), wait, true)
 				if took := time.Since(began).Truncate(10 * time.Millisecond); took != c.want {
 					t.Errorf("it took %v, want %v", took, c.want)
 				}
@@ -70,7 +70,7 @@ func TestSnapshotWaitsForWhatItNeeds(t *testing.T) {
 			cancel()
 		}()
 		began := time.Now()
-		f.await(ctx, wait)
+		f.await(ctx, wait, true)
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("interrupted, it took %v", took)
 		}
@@ -84,9 +84,70 @@ func TestSnapshotWaitsForWhatItNeeds(t *testing.T) {
 		f.Link("gone", agents.Link{Reason: "it went"})
 		f.Leave("gone")
 		began := time.Now()
-		f.await(t.Context(), wait)
+		f.await(t.Context(), wait, true)
 		if took := time.Since(began); took != grace {
 			t.Errorf("a host that has left is waited for: %v", took)
 		}
 	})
+}
+
+// TestPaceOfTheScreen: keys are answered at once and at most ten times a
+// second, data once a second, and an earlier moment is left alone: until
+// something is asked there is nothing to wake up for.
+func TestPaceOfTheScreen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		f := newFeed(fleet.Config{})
+		f.Join("web", "", "")
+		var shown []fleet.Snapshot
+		go f.publish(ctx, func(s fleet.Snapshot) { shown = append(shown, s) })
+		samples := func(n int, from uint64) {
+			for i := range n {
+				f.Samples("web", 1, []*sample.Sample{{Seq: from + uint64(i), TimeMs: time.Now().UnixMilli(), Cpu: &sample.Cpu{Busy: []byte{10}}}})
+				time.Sleep(time.Second)
+			}
+		}
+		count := func() int {
+			synctest.Wait()
+			n := len(shown)
+			shown = nil
+			return n
+		}
+		samples(5, 1) // the first seconds are faster
+		count()
+		if samples(20, 6); count() != 20 {
+			t.Error("not one picture a second")
+		}
+		began := time.Now()
+		f.Ask(fleet.Ask{Host: "web", Buckets: 1})
+		if count() != 1 || time.Since(began) != 0 {
+			t.Error("a key is not answered at once")
+		}
+		for i := range 100 {
+			time.Sleep(10 * time.Millisecond)
+			f.Ask(fleet.Ask{Host: "web", Buckets: i})
+		}
+		time.Sleep(time.Second)
+		if n := count(); n < 9 || n > 12 {
+			t.Errorf("a key held for a second drew %d pictures", n)
+		}
+		f.Ask(fleet.Ask{At: time.Now().Add(-5 * time.Second)})
+		time.Sleep(time.Second)
+		if count() != 1 {
+			t.Error("an earlier moment is not shown")
+		}
+		if samples(20, 30); count() != 0 {
+			t.Error("what comes in disturbs an earlier moment")
+		}
+		f.Ask(fleet.Ask{})
+		time.Sleep(time.Millisecond)
+		if count() != 1 {
+			t.Error("not live again at once")
+		}
+	})
+	now := time.Unix(1000, 0)
+	if w := waitFor(now, now.Add(-time.Second), time.Time{}, false); w < time.Minute {
+		t.Errorf("with nothing to come it wakes up after %v", w)
+	}
 }

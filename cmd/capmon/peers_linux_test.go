@@ -67,6 +67,7 @@ type contender struct {
 	tty   bool
 	first chan cost // by the time its first frame was out
 	read  chan struct{}
+	keys  string // typed ten times a second
 	// written is how many bytes it has written to its terminal; nil without one.
 	written func() int64
 }
@@ -113,6 +114,20 @@ func (c *contender) start(b *testing.B, cols, rows int) {
 		c.first <- costOf(c.cmd.Process.Pid)
 	}()
 	c.written = total.Load
+	if c.keys == "" {
+		return
+	}
+	go func() {
+		for tick := time.NewTicker(100 * time.Millisecond); ; {
+			select {
+			case <-c.read:
+				tick.Stop()
+				return
+			case <-tick.C:
+				_, _ = master.WriteString(c.keys)
+			}
+		}
+	}()
 }
 
 func (c *contender) stop() {
@@ -153,9 +168,13 @@ func race(b *testing.B, cols, rows int, group []*contender) {
 		}
 	}
 	var first []cost
+	defer func() {
+		for _, c := range group {
+			c.stop()
+		}
+	}()
 	for _, c := range group {
 		c.start(b, cols, rows)
-		defer c.stop()
 		if c.tty {
 			first = append(first, <-c.first)
 		}
@@ -216,12 +235,6 @@ func BenchmarkDashboards(b *testing.B) {
 		c.cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+conf)
 	}
 	race(b, 200, 50, group)
-}
-
-// BenchmarkFiftyHosts: what 50 hosts of 64 cores make the screen write. The
-// CPU is that of 50 simulated agents too.
-func BenchmarkFiftyHosts(b *testing.B) {
-	race(b, 120, 40, []*contender{bench("capmon", build(b), "demo", "fleet", "--hosts", "50", "--cores", "64")})
 }
 
 // BenchmarkAgents: an agent with one viewer and everything on, the same without

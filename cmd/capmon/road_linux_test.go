@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -32,6 +33,10 @@ func TestThreeHosts(t *testing.T) {
 		t.Fatalf("three hosts: exit %d, %+v, said %s", code, s, said)
 	}
 
+	if line := l.in(0, "capmon", "line", "--agents", list, "--width", "40"); !regexp.MustCompile(`^(!!? )?NEED \d+/3 [0-9.]+%( full .*)?\n$`).MatchString(line) {
+		t.Errorf("the line of three hosts: %q", line)
+	}
+
 	screen := openTerminal(t, 120, 40, l.command(0, "capmon", "--agents", list))
 	screen.shows("3/3 up")
 	for _, name := range names {
@@ -55,6 +60,9 @@ func TestThreeHosts(t *testing.T) {
 		s, said, code := snapshot(t, l.command(0, "capmon", "snapshot", "--agents", list))
 		if code != exitOK || s.Totals.HostsUp != 2 || s.Hosts[0].State != "down" || s.Hosts[0].CPU != nil {
 			t.Errorf("one of three killed: exit %d, %+v", code, s)
+		}
+		if line := l.in(0, "capmon", "line", "--agents", list); !strings.Contains(line, " 1x") {
+			t.Errorf("the line of three hosts, one killed: %q", line)
 		}
 		if !strings.Contains(said, names[0]+" is down") {
 			t.Errorf("stderr does not name the host that is down: %q", said)

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -22,6 +24,7 @@ type terminal struct {
 	master, slave *os.File
 	before        unix.Termios
 	screen        *lockedBuffer // all that was written
+	hold          sync.Mutex    // locked: nothing more is read
 }
 
 func openTerminal(t *testing.T, cols, rows int, cmd *exec.Cmd) *terminal {
@@ -38,7 +41,9 @@ func openTerminal(t *testing.T, cols, rows int, cmd *exec.Cmd) *terminal {
 	go func() {
 		buf := make([]byte, 64<<10)
 		for {
+			term.hold.Lock()
 			n, err := master.Read(buf)
+			term.hold.Unlock()
 			_, _ = term.screen.Write(buf[:n])
 			if err != nil {
 				return
@@ -98,8 +103,19 @@ func (term *terminal) usable() {
 	until(term.t, "the terminal to be as it was", 10*time.Second, func() bool {
 		out := term.screen.String()
 		return term.settings(term.t) == term.before && strings.LastIndex(out, "\x1b[?1049l") > strings.LastIndex(out, "\x1b[?1049h") &&
-			strings.LastIndex(out, "\x1b[?25h") > strings.LastIndex(out, "\x1b[?25l")
+			strings.LastIndex(out, "\x1b[?25h") > strings.LastIndex(out, "\x1b[?25l") && left(out)
 	})
+}
+
+// left says whether every mode of the mouse and of pastes that was set is off
+// again.
+func left(out string) bool {
+	for _, mode := range []string{"1000", "1002", "1003", "1004", "1006", "2004"} {
+		if strings.LastIndex(out, "\x1b[?"+mode+"h") > strings.LastIndex(out, "\x1b[?"+mode+"l") {
+			return false
+		}
+	}
+	return true
 }
 
 var escape = regexp.MustCompile(`\x1b(\[[0-9;?<>=!]*[a-zA-Z]|\][^\x07\x1b]*(\x07|\x1b\\)|[=>()][0B]?)`)
@@ -131,6 +147,7 @@ func TestTheTerminalIsUsableAfterwards(t *testing.T) {
 		"q":       func(term *terminal) { term.press("q") },
 		"ctrl-c":  func(term *terminal) { term.press("\x03") },
 		"SIGTERM": func(term *terminal) { term.signal(syscall.SIGTERM) },
+		"SIGHUP":  func(term *terminal) { term.signal(syscall.SIGHUP) },
 		"SIGKILL": func(term *terminal) { term.signal(syscall.SIGKILL) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -141,6 +158,31 @@ func TestTheTerminalIsUsableAfterwards(t *testing.T) {
 			term.usable()
 		})
 	}
+}
+
+// The mouse works in a real terminal, is told of only while a button is down,
+// and is left alone where it is not wanted.
+func TestMouseInATerminal(t *testing.T) {
+	term := openTerminal(t, 120, 40, dashboard(t))
+	term.shows("SIMULATED")
+	term.press("\x1b[<65;10;20M") // a turn of the wheel
+	term.shows("▶ws-3")
+	out := term.screen.String()
+	if !strings.Contains(out, "\x1b[?1002h") || strings.Contains(out, "\x1b[?1003h") {
+		t.Error("not the mode that tells of motion only while a button is down")
+	}
+	term.press("q")
+	<-term.done
+	term.usable()
+
+	term = openTerminal(t, 120, 40, dashboard(t, "--mouse", "off"))
+	term.shows("mouse: off (M: on)")
+	if strings.Contains(term.screen.String(), "\x1b[?1002h") {
+		t.Error("--mouse off takes the mouse")
+	}
+	term.press("q")
+	<-term.done
+	term.usable()
 }
 
 // A terminal that goes away ends the dashboard: it must not spin on a dead one.
@@ -164,6 +206,8 @@ func TestAnyTerminal(t *testing.T) {
 		shows      string
 		ascii      bool
 		colourless bool
+		without    string // a sequence this terminal may not know
+		with       string
 	}{
 		"1x1":        {cols: 1, rows: 1},
 		"0x0":        {cols: 0, rows: 0},
@@ -173,6 +217,12 @@ func TestAnyTerminal(t *testing.T) {
 		"dumb":       {cols: 80, rows: 24, set: []string{"TERM=dumb"}, shows: "SIMULATED", colourless: true},
 		"LANG=C":     {cols: 80, rows: 24, set: []string{"LANG=C", "LC_ALL=C"}, shows: "SIMULATED", ascii: true},
 		"NO_COLOR":   {cols: 80, rows: 24, set: []string{"NO_COLOR=1", "TERM=xterm-256color"}, shows: "SIMULATED", colourless: true},
+		"linux":      {cols: 80, rows: 25, set: []string{"TERM=linux", "COLORTERM="}, shows: "SIMULATED", ascii: true, without: ";38;"},
+		"xterm":      {cols: 80, rows: 24, set: []string{"TERM=xterm", "COLORTERM="}, shows: "SIMULATED", without: ";38;", with: "\x1b[;9"},
+		"screen":     {cols: 80, rows: 24, set: []string{"TERM=screen", "COLORTERM=truecolor"}, shows: "SIMULATED", without: ";38;2;", with: ";38;5;"},
+		"tmux":       {cols: 80, rows: 24, set: []string{"TERM=tmux-256color", "TMUX=/x,1,0", "COLORTERM=truecolor"}, shows: "SIMULATED", with: ";38;2;"},
+		"a theme":    {cols: 80, rows: 24, set: []string{"TERM=xterm-256color", "COLORTERM=", "CAPMON_THEME=projector"}, shows: "SIMULATED", with: ";48;5;231m", without: "\x1b]11"},
+		"behind":     {cols: 80, rows: 24, set: []string{"TERM=xterm-256color", "COLORTERM=", "COLORFGBG=0;15"}, shows: "SIMULATED", with: ";48;5;231m", without: "\x1b]11"},
 		"CLICOLOR=0": {cols: 80, rows: 24, set: []string{"CLICOLOR=0", "TERM=xterm-256color"}, shows: "SIMULATED", colourless: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -199,6 +249,12 @@ func TestAnyTerminal(t *testing.T) {
 			if c.colourless && regexp.MustCompile(`\x1b\[[0-9;]*[34][0-9][0-9;]*m`).MatchString(out) {
 				t.Error("colours were written")
 			}
+			if c.without != "" && strings.Contains(out, c.without) {
+				t.Errorf("%q was written", c.without)
+			}
+			if !strings.Contains(out, c.with) {
+				t.Errorf("%q was not written", c.with)
+			}
 			term.usable()
 		})
 	}
@@ -220,6 +276,58 @@ func TestResizeStorm(t *testing.T) {
 	term.press("q")
 	<-term.done
 	term.usable()
+}
+
+// A terminal that takes nothing for a while is a slow link, and is told so when
+// it takes again.
+func TestASlowLink(t *testing.T) {
+	term := openTerminal(t, 400, 120, dashboard(t))
+	term.shows("SIMULATED")
+	term.hold.Lock() // what is written now fills the terminal's buffer, and then waits
+	for range 8 {
+		term.press("\x0c")
+		time.Sleep(150 * time.Millisecond)
+	}
+	term.hold.Unlock()
+	term.shows("slow link")
+	term.press("q")
+	<-term.done
+	term.usable()
+}
+
+// While an earlier moment is shown, what comes in writes nothing.
+func TestAPausedScreenIsStill(t *testing.T) {
+	term := openTerminal(t, 120, 40, dashboard(t))
+	term.shows("SIMULATED")
+	term.press(" ")
+	term.shows("PAUSED")
+	time.Sleep(time.Second) // for the last picture that shows asked for
+	was, woke := len(term.screen.String()), wakes(term.cmd.Process.Pid)
+	time.Sleep(5 * time.Second)
+	if now := term.screen.String(); len(now) != was {
+		t.Errorf("paused, it wrote %q", now[was:])
+	}
+	// Three agents in this process have some 20 reasons a second to wake up.
+	if n := wakes(term.cmd.Process.Pid) - woke; n > 2000 {
+		t.Errorf("paused, it woke up %d times in 5 s", n)
+	}
+	term.press("q")
+	<-term.done
+	term.usable()
+}
+
+// wakes is how often the threads of a process have gone to sleep so far.
+func wakes(pid int) (n int) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	for _, file := range threads {
+		text, _ := os.ReadFile(file)
+		if _, rest, ok := strings.Cut(string(text), "\nvoluntary_ctxt_switches:"); ok {
+			var v int
+			fmt.Sscan(rest, &v)
+			n += v
+		}
+	}
+	return n
 }
 
 func TestAHostWithAnyName(t *testing.T) {

@@ -82,6 +82,11 @@ const (
 // read takes one snapshot, waiting at most wait. What went wrong with single
 // hosts is said on stderr.
 func (f *viewFlags) read(cmd *cobra.Command, wait time.Duration) (fleet.Snapshot, error) {
+	return f.readWithin(cmd, wait, true)
+}
+
+// readWithin is read; patient waits for what an agent has only begun to watch.
+func (f *viewFlags) readWithin(cmd *cobra.Command, wait time.Duration, patient bool) (fleet.Snapshot, error) {
 	config, err := f.fleet(cmd.Flags().Changed)
 	if err != nil {
 		return fleet.Snapshot{}, err
@@ -102,7 +107,7 @@ func (f *viewFlags) read(cmd *cobra.Command, wait time.Duration) (fleet.Snapshot
 	in := newFeed(config)
 	done := make(chan error, 1)
 	go func() { done <- src.run(ctx, in, log, nil) }()
-	in.await(ctx, wait)
+	in.await(ctx, wait, patient)
 	s := in.fleet.Snapshot(fleet.Ask{}, time.Now())
 	cancel()
 	if err := <-done; err != nil && cmd.Context().Err() == nil {
@@ -118,10 +123,13 @@ func (f *viewFlags) read(cmd *cobra.Command, wait time.Duration) (fleet.Snapshot
 // await returns when every host has answered or failed, or after wait; and then
 // when those that answered have said what they were about to, or will not in
 // the time that takes.
-func (f *feed) await(ctx context.Context, wait time.Duration) {
+func (f *feed) await(ctx context.Context, wait time.Duration, patient bool) {
 	end := time.Now().Add(wait)
 	if f.hold(ctx, wait, func() bool { all, _ := f.settled(); return all }) {
 		f.hold(ctx, min(grace, time.Until(end)), func() bool { return false })
+	}
+	if !patient {
+		return
 	}
 	f.hold(ctx, findingTime, func() bool { return !f.without(func(l lack) bool { return l.findings }) })
 	f.hold(ctx, rateTime, func() bool { return !f.without(func(l lack) bool { return l.rates }) })

@@ -1,0 +1,195 @@
+package ui
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"capmon/alerts"
+	"capmon/fleet"
+)
+
+// alarming is a frame with alerts in every phase and the events of the night.
+func alarming(f Frame) Frame {
+	rules := alerts.Rules()
+	text := func(name string) string {
+		for i := range rules {
+			if rules[i].Name == name {
+				return rules[i].Text()
+			}
+		}
+		return ""
+	}
+	ago := func(d time.Duration) time.Time { return f.Time.Add(-d) }
+	f.Watched = true
+	f.Alerts = []alerts.Alert{
+		{
+			ID: "limit/conns", Rule: alerts.Limit, Level: fleet.Act, Phase: alerts.Firing, Since: ago(146 * time.Second), Fired: ago(86 * time.Second), What: "conns 98% of limit", Where: "9 hosts",
+			Places: []string{"ws-5", "ws-2", "ws-1", "ws-6", "ws-8", "ws-7", "ws-3", "ws-9", "ws-4"}, Host: true, Now: "98%", ClearsAt: "<90%", Seen: 3, Next: "add hosts, or raise the limit of connections",
+			RuleText: text(alerts.Limit), Means: "what comes beyond the limit is refused or waits",
+		},
+		{
+			ID: "thread/single-thread-bound", Rule: alerts.Thread, Level: fleet.Soon, Phase: alerts.Firing, Since: ago(477 * time.Second), Fired: ago(417 * time.Second), What: "one thread full, node 0.99 core", Where: "ws-4",
+			Places: []string{"ws-4"}, Host: true, Now: "node 0.99 core", ClearsAt: "<90%", Seen: 1, Next: "more workers", RuleText: text(alerts.Thread), Means: "the service is full while cores are idle",
+		},
+		{
+			ID: "clock/clock", Rule: alerts.Clock, Level: fleet.Soon, Phase: alerts.Acked, Since: ago(32 * time.Minute), Fired: ago(31 * time.Minute), What: "clock differs by 1.9s", Where: "ws-2", Places: []string{"ws-2"}, Host: true,
+			Now: "1.9s", ClearsAt: "<0.5s", Seen: 1, Next: "look at its time service (ntp)", Note: "ntp ticket", RuleText: text(alerts.Clock), Means: "its times can't be compared",
+		},
+		{
+			ID: "lose-one/room", Rule: alerts.LoseOne, Level: fleet.Soon, Phase: alerts.Pending, Since: ago(17 * time.Second), What: "room for losing one host < 0 (111%)", Where: "all", Places: []string{"all"},
+			Now: "111%", ClearsAt: "<97%", Next: "add a server (screen 4)", RuleText: text(alerts.LoseOne), Means: "when a host fails the others are over their limit",
+		},
+		{
+			ID: "down/no data", Rule: alerts.Silent, Level: fleet.Soon, Phase: alerts.Resolved, Since: ago(305 * time.Second), Fired: ago(300 * time.Second), Ended: ago(299 * time.Second), What: "no data, stale 6s", Where: "ws-7",
+			Places: []string{"ws-7"}, Host: true, Seen: 2, Flaps: 2, RuleText: text(alerts.Silent), Means: "nothing is known of the host",
+		},
+	}
+	f.Events = []alerts.Event{
+		{Time: ago(32 * time.Minute), Kind: "alert", Phase: "firing", Level: "!", Where: "ws-2", Text: "firing: clock differs by 1.9s on ws-2"},
+		{Time: ago(14 * time.Minute), Kind: "agent", Where: "ws-9", Text: "ws-9 restarted, 0.9.1 → 0.9.2"},
+		{Time: ago(11 * time.Minute), Kind: "trend", Where: "all", Text: "room falls: full in 15m"},
+		{Time: ago(305 * time.Second), Kind: "agent", Where: "ws-7", Text: "ws-7 no data"},
+		{Time: ago(151 * time.Second), Kind: "plan", Where: "all", Text: "need 12 → 13 (conns)"},
+		{Time: ago(86 * time.Second), Kind: "alert", Phase: "firing", Level: "!!", Where: "ws-5", Text: "firing: conns 98% of limit on ws-5"},
+	}
+	return f
+}
+
+var alarmed = alarming(nine())
+
+func TestAlertsScreen(t *testing.T) {
+	text := textOf(alarmed, View{Screen: AlertsScreen, Span: 15 * time.Minute}, 120, 40)
+	for _, want := range []string{
+		"5 alerts  2 open  1 acked  1 pending", "FIRING  !!", "conns 98% of limit", "9 hosts", "2m26s", "<90%", "×3", "add hosts, or raise",
+		"acked   !", "(ntp ticket)", "pending", "resolved", "×2 in 20m",
+		"selected: conns 98% of limit", "limit ≥ 95% for 1m; clears < 90% for 2m", "worst ws-5, ws-2", "and 3 more", "means", "timeline", "event log", "need 12 → 13 (conns)",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %q:\n%s", want, text)
+		}
+	}
+	if i, j := strings.Index(text, "firing: conns 98%"), strings.Index(text, "ws-9 restarted"); i < 0 || j < i {
+		t.Error("the newest event is not first")
+	}
+	for name, c := range map[string]struct {
+		f    Frame
+		want string
+	}{"not watched": {nine(), "? not watched yet"}, "all well": {func() Frame { f := nine(); f.Watched = true; return f }(), "nothing fires"}} {
+		if text := textOf(c.f, View{Screen: AlertsScreen}, 80, 24); !strings.Contains(text, c.want) {
+			t.Errorf("%s:\n%s", name, text)
+		}
+	}
+	p := alarming(atMoment(nine(), night.Add(-10*time.Minute)))
+	p.Live = false
+	if text := textOf(p, View{Screen: AlertsScreen, Paused: true}, 120, 40); !strings.Contains(text, "alerts are of now") || strings.Contains(text, "need 12 → 13") {
+		t.Errorf("ten minutes ago:\n%s", text)
+	}
+}
+
+// The overview lists what fires with what to do about it.
+func TestAlertsOnTheOverview(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {120, 40}} {
+		text := textOf(alarmed, View{}, size[0], size[1])
+		if !strings.Contains(text, "9 hosts 2m26s  conns 98% of limit") || strings.Contains(text, "clock differs") {
+			t.Errorf("%v:\n%s", size, text)
+		}
+	}
+}
+
+func TestAlertKeys(t *testing.T) {
+	var said []alerts.Act
+	d := drive(t, 120, 40, alarmed)
+	d.m.opts.Alert = func(a alerts.Act) ([]alerts.Alert, []alerts.Event, string) {
+		said = append(said, a)
+		list := append([]alerts.Alert{}, alarmed.Alerts...)
+		list[0].Phase = alerts.Acked
+		return list, alarmed.Events, "told"
+	}
+	answer := func() { d.send(d.cmd()) }
+	d.press("5", "a")
+	answer()
+	if len(said) != 1 || said[0].ID != "limit/conns" || said[0].Do != "ack" || d.m.view.Note != "told" || !strings.Contains(d.text(), "1 open  2 acked") {
+		t.Errorf("ack: %+v\n%s", said, d.text())
+	}
+	d.press("a")
+	answer()
+	d.press("c").typed("raised max to 13").press("enter")
+	answer()
+	d.press("z", "ctrl+u").typed("1h").press("enter")
+	answer()
+	d.press("z", "ctrl+u").typed("08:00").press("enter")
+	answer()
+	want := []alerts.Act{
+		{ID: "limit/conns", Do: "ack"},
+		{ID: "limit/conns", Do: "unack"},
+		{ID: "limit/conns", Do: "note", Note: "raised max to 13"},
+		{ID: "limit/conns", Do: "snooze", Until: night.Add(time.Hour)},
+		{ID: "limit/conns", Do: "snooze", Until: time.Date(night.Year(), night.Month(), night.Day(), 8, 0, 0, 0, time.UTC)},
+	}
+	for i := range want {
+		if i >= len(said) || said[i] != want[i] {
+			t.Errorf("said %d: %+v, want %+v", i, said, want[i])
+		}
+	}
+	d.press("z", "ctrl+u").typed("never").press("enter")
+	if !strings.Contains(d.m.view.Note, "want 15m, 1h or a time") {
+		t.Errorf("%q", d.m.view.Note)
+	}
+	d.press("G")
+	d.press("a")
+	if d.cmd != nil || d.m.view.Note != "it is over already" {
+		t.Errorf("what is over can be acked: %q", d.m.view.Note)
+	}
+	d.press("g", "enter")
+	if d.m.view.Screen != HostScreen || d.m.view.Host != "ws-5" {
+		t.Errorf("enter goes to %d %s", d.m.view.Screen, d.m.view.Host)
+	}
+	if d.press("esc"); d.m.view.Screen != AlertsScreen {
+		t.Error("esc does not come back")
+	}
+	d.press("j", "j", "j", "enter")
+	if d.m.view.Screen != PlanScreen {
+		t.Errorf("enter on a pool's alert goes to %d", d.m.view.Screen)
+	}
+	d.press("5", "H")
+	if strings.Contains(d.text(), "resolved ") {
+		t.Errorf("H hides nothing:\n%s", d.text())
+	}
+	d.press("/").typed("thread").press("enter")
+	if text := d.text(); strings.Contains(text, "9 hosts") || !strings.Contains(text, "one thread full") {
+		t.Errorf("the filter:\n%s", text)
+	}
+	if d.click("one thread full"); d.m.view.Alert != "thread/single-thread-bound" {
+		t.Errorf("a click selects %q", d.m.view.Alert)
+	}
+}
+
+// The bell rings once for what is new and must be done.
+func TestBell(t *testing.T) {
+	var out bytes.Buffer
+	d := drive(t, 120, 40, nine())
+	d.m.screen, d.m.opts.Bell = &painter{out: &out}, true
+	rings := func(f Frame) int {
+		out.Reset()
+		d.send(frameMsg(f))
+		return strings.Count(out.String(), "\a")
+	}
+	soon := alarming(later(nine(), time.Second))
+	soon.Alerts = soon.Alerts[1:]
+	if n := rings(soon); n != 0 {
+		t.Errorf("it rings for what is no !!: %d", n)
+	}
+	if n := rings(alarming(later(nine(), 2*time.Second))); n != 1 {
+		t.Errorf("it rings %d times", n)
+	}
+	if n := rings(alarming(later(nine(), 3*time.Second))); n != 0 {
+		t.Errorf("and again: %d", n)
+	}
+	d.m.opts.Bell = false
+	d.send(frameMsg(later(nine(), 4*time.Second)))
+	if n := rings(alarming(later(nine(), 5*time.Second))); n != 0 {
+		t.Error("it rings where nobody asked")
+	}
+}

@@ -1,0 +1,68 @@
+package ui
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// numbered are the screens with a number, which is also the key that shows them.
+var numbered = [...]Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen}
+
+// tabs are the numbered screens that can be reached from one, in order.
+func tabs(from Screen) []Screen {
+	var list []Screen
+	for i, s := range numbered {
+		if actionOf(strconv.Itoa(i+1), from) != actNone {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// number is the key that shows a screen.
+func (s Screen) number() string { return strconv.Itoa(slices.Index(numbered[:], s) + 1) }
+
+// withTabs puts the numbers of the other screens around what a screen says of
+// itself, to be clicked.
+func withTabs(v *View, where []segment) []segment {
+	var before, after []string
+	here := slices.Index(numbered[:], v.Screen)
+	for _, s := range tabs(v.Screen) {
+		switch at := slices.Index(numbered[:], s); {
+		case at < here:
+			before = append(before, s.number())
+		case at > here && here >= 0:
+			after = append(after, s.number())
+		}
+	}
+	tab := func(numbers []string) []segment {
+		if len(numbers) == 0 {
+			return nil
+		}
+		return []segment{{text: strings.Join(numbers, " "), style: dim, drop: 9}}
+	}
+	return slices.Concat(tab(before), where, tab(after))
+}
+
+// zoneTabs makes numbers of screens in a segment drawn at x clickable.
+func zoneTabs(a area, x int, s segment, v *View) {
+	if s.drop != 9 {
+		return
+	}
+	for i, r := range s.text {
+		if r != ' ' {
+			a.sub(x+i, 0, 1, 1).zone(hit{do: actionOf(string(r), v.Screen)})
+		}
+	}
+}
+
+// turnTab shows the next of the numbered screens, or the last one.
+func (m *model) turnTab(by int) {
+	list := tabs(m.view.Screen)
+	at := slices.Index(list, m.view.Screen)
+	if len(list) == 0 || at < 0 {
+		return
+	}
+	m.act(actionOf(list[(at+by+len(list))%len(list)].number(), m.view.Screen))
+}
