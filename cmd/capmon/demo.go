@@ -19,7 +19,7 @@ func newDemo() *cobra.Command {
 		Args:  onlyFlags,
 		RunE:  needSubcommand,
 	}
-	cmd.AddCommand(newDemoFleet())
+	cmd.AddCommand(newDemoFleet(), newDemoChess())
 	return cmd
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"capmon/demo/chess"
 	"capmon/internal/crash"
 )
 
@@ -37,7 +38,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 var errShown = errors.New("already reported")
 
 func main() {
-	if crash.Main() {
+	if crash.Main() || chess.Main() {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

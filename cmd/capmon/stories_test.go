@@ -1,13 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"capmon/demo/chess"
 )
 
 // programs are what the test binary stands in for: capmon itself, so that what
@@ -23,14 +27,24 @@ var programs = map[string]func(){
 func TestMain(m *testing.M) { testscript.Main(m, programs) }
 
 // The stories of testdata/script run the real binary.
-func TestStories(t *testing.T) {
+func TestStories(t *testing.T) { tellStories(t, "testdata/script") }
+
+// The chess story with 20,000 real connections takes a minute and both cores.
+func TestManyPlayers(t *testing.T) {
+	if os.Getenv("CAPMON_CHESS") == "" {
+		t.Skip("it takes a minute and all of the machine: CAPMON_CHESS=1, or make chess")
+	}
+	tellStories(t, "testdata/chess")
+}
+
+func tellStories(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/no-config")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"usage": usage},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"usage": usage, "adds-up": addsUp},
 	})
 }
 
@@ -54,5 +68,31 @@ func usage(ts *testscript.TestScript, neg bool, args []string) {
 	line := ts.ReadFile("stderr")
 	if strings.Count(line, "\n") != 1 || !strings.HasPrefix(line, "capmon: ") {
 		ts.Fatalf("%v said %q, want one line", args, line)
+	}
+}
+
+// addsUp holds that the JSON of a chess story on stdout adds up: at least so
+// many asked, and so many servers were recommended and ran in the end, of which
+// one may have been killed.
+func addsUp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: adds-up PLAYERS SERVERS")
+	}
+	players, errP := strconv.Atoi(args[0])
+	servers, errS := strconv.Atoi(args[1])
+	var r chess.Result
+	if err := errors.Join(errP, errS, json.Unmarshal([]byte(ts.ReadFile("stdout")), &r)); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if r.Asked < players || r.Asked != r.Served+r.Refused+r.Left || r.Playing != r.Held || r.Playing == 0 {
+		ts.Fatalf("does not add up: %+v, servers hold %d", r.Counts, r.Held)
+	}
+	if r.Killed != "" {
+		servers--
+	} else if r.Asked != players {
+		ts.Fatalf("%d asked, of %d", r.Asked, players)
+	}
+	if len(r.Servers) == 0 || len(r.Need) == 0 || int(r.Servers[len(r.Servers)-1][1]) != servers {
+		ts.Fatalf("servers %v, want %d in the end; need %v", r.Servers, servers, r.Need)
 	}
 }

@@ -1,0 +1,225 @@
+package chess
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// playersConfig is what a process of players is told at its beginning.
+type playersConfig struct {
+	Lobby     string // host:port
+	Users     int    // of all processes
+	Index, Of int    // this process has the players Index, Index+Of, …
+	Seed      uint64
+	Begin     time.Time // of the story
+	Ramp      time.Duration
+	Think     time.Duration
+}
+
+// playersSay is a line of such a process.
+type playersSay struct {
+	Counts
+	Waits *Waits // with End
+	End   bool   // it has stopped: nothing of this changes any more
+}
+
+// crowd is the players of one process.
+type crowd struct {
+	config playersConfig
+	http   *http.Client
+	dials  chan struct{} // handshakes under way
+
+	mu     sync.Mutex
+	counts Counts
+	waits  Waits
+	over   bool
+}
+
+// At once, of one process; more only wait for each other.
+const mostDials = 64
+
+// mostLines are the connections of all processes to the lobby, whose process
+// has no more files than they.
+const mostLines = 64
+
+func runPlayers(line []byte, in *bufio.Reader, out io.Writer) error {
+	var c playersConfig
+	if err := json.Unmarshal(line, &c); err != nil {
+		return fmt.Errorf("chess players: %w", err)
+	}
+	lines := max(mostLines/c.Of, 1)
+	p := &crowd{
+		config: c, dials: make(chan struct{}, mostDials),
+		http: &http.Client{Timeout: handshakeTime, Transport: &http.Transport{MaxConnsPerHost: lines, MaxIdleConnsPerHost: lines}},
+	}
+	stop, end := orders(in)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go p.come(ctx)
+	say := &teller{out: json.NewEncoder(out)}
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-stop:
+			say.tell(p.stop())
+			stop = nil
+		case <-end:
+			// With the process the connections end, all at once.
+			return nil
+		case <-tick.C:
+			if stop != nil {
+				say.tell(playersSay{Counts: p.now()})
+			}
+		}
+	}
+}
+
+// come lets the players of this process in, each at its time.
+func (p *crowd) come(ctx context.Context) {
+	c := &p.config
+	for i := c.Index; i < c.Users; i += c.Of {
+		if d := time.Until(c.Begin.Add(arrival(c.Seed, i, c.Users, c.Ramp))); d > 0 {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(d):
+			}
+		}
+		go p.player(i)
+	}
+}
+
+// count changes the counts; false once they are told for good.
+func (p *crowd) count(do func(*Counts)) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		do(&p.counts)
+	}
+	return !p.over
+}
+
+func (p *crowd) now() Counts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts
+}
+
+// stop ends the count: who still waits for an answer has left.
+func (p *crowd) stop() playersSay {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.over = true
+		c := &p.counts
+		c.Left = c.Asked - c.Served - c.Refused
+	}
+	return playersSay{Counts: p.counts, Waits: &p.waits, End: true}
+}
+
+// player asks for a game and plays it; whose server is lost asks again.
+func (p *crowd) player(i int) {
+	for again := uint64(0); ; again++ {
+		if !p.count(func(c *Counts) { c.Asked++ }) {
+			return
+		}
+		asked := time.Now()
+		f, server, err := p.join()
+		switch {
+		case errors.Is(err, errFull):
+			p.count(func(c *Counts) { c.Refused++ })
+			return
+		case err != nil:
+			p.count(func(c *Counts) { c.Left++ })
+			return
+		}
+		if !p.count(func(c *Counts) { c.Served++; c.Playing++; p.waits.add(time.Since(asked)) }) {
+			f.Close() // too late: it was counted as one that left
+			return
+		}
+		p.play(f, unit(p.config.Seed+again, uint64(i)))
+		f.Close()
+		p.count(func(c *Counts) { c.Playing-- })
+		p.leave(server)
+		// A person who sees the game stop tries again within two seconds.
+		time.Sleep(time.Duration(unit(p.config.Seed+again+1, uint64(i)) * float64(2*time.Second)))
+	}
+}
+
+// join asks the lobby for a seat, and takes it.
+func (p *crowd) join() (*frames, string, error) {
+	p.dials <- struct{}{}
+	defer func() { <-p.dials }()
+	var s seat
+	r, err := p.http.Post("http://"+p.config.Lobby+seatPath, "", nil)
+	if err != nil {
+		return nil, "", err
+	}
+	err = json.NewDecoder(io.LimitReader(r.Body, 1<<10)).Decode(&s)
+	_, _ = io.Copy(io.Discard, io.LimitReader(r.Body, 1<<10)) // so that the connection is used again
+	r.Body.Close()
+	switch {
+	case r.StatusCode == http.StatusServiceUnavailable:
+		return nil, "", errFull
+	case r.StatusCode != http.StatusOK || err != nil:
+		return nil, "", fmt.Errorf("the lobby answered %s", r.Status)
+	}
+	c, err := net.DialTimeout("tcp", s.Addr, handshakeTime)
+	if err == nil {
+		var f *frames
+		if f, err = open(c, s.Addr); err == nil {
+			return f, s.Server, nil
+		}
+	}
+	p.leave(s.Server)
+	return nil, "", err
+}
+
+func (p *crowd) leave(server string) {
+	r, err := p.http.Post("http://"+p.config.Lobby+leavePath+"?server="+url.QueryEscape(server), "", nil)
+	if err != nil {
+		return // the lobby is gone, and the seat with it
+	}
+	r.Body.Close()
+}
+
+// play makes a move each Think, and waits for its answer, until the connection
+// ends. phase spreads the players' moves over the time between them.
+func (p *crowd) play(f *frames, phase float64) {
+	next := time.Now().Add(time.Duration(phase * float64(p.config.Think)))
+	waits := false // for an answer
+	for {
+		limit := next
+		if waits {
+			limit = time.Now().Add(handshakeTime)
+		}
+		if f.SetReadDeadline(limit) != nil {
+			return
+		}
+		op, _, err := f.next()
+		var timeout net.Error
+		switch {
+		case err == nil && op == opText:
+			waits = false
+			next = time.Now().Add(p.config.Think)
+		case err == nil:
+		case !waits && errors.As(err, &timeout) && timeout.Timeout():
+			if f.send(opText, []byte("e2e4")) != nil {
+				return
+			}
+			waits = true
+		default:
+			return
+		}
+	}
+}
