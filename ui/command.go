@@ -66,7 +66,7 @@ func init() {
 			if hostNamed(&m.frame, arg) == nil {
 				return "no host " + arg + ": tab completes names", nil
 			}
-			m.view.Host = arg
+			m.view.Host, m.moved = arg, true
 			m.view.From = m.view.beneath()
 			m.turnTo(HostScreen)
 			return "", nil
@@ -130,7 +130,17 @@ func init() {
 			case arg || len(fit) == 0:
 				return first(width*2/3, "no such command: "+strings.Join(commandNames(""), " "), "no such command: tab completes")
 			}
-			return first(width*2/3, strings.Join(fit, " ")+"   tab completes", strings.Join(fit, " "), "tab completes")
+			room := width - cells(v.Prompt.Text) - 12
+			for n := len(fit); n > 0; n-- {
+				more := "   tab completes"
+				if n < len(fit) {
+					more = " …   tab completes"
+				}
+				if s := strings.Join(fit[:n], " ") + more; cells(s) <= room {
+					return s
+				}
+			}
+			return "tab completes"
 		},
 		complete: func(m *model, text string) string {
 			name, arg, has := strings.Cut(text, " ")

@@ -56,6 +56,7 @@ type model struct {
 	axis    time.Time // the right edge of that axis
 	told    bool      // that the terminal can't select text meanwhile
 	clicked clicked
+	moved   bool     // the user has put the cursor on a row
 	columns []string // as they were before others were asked for
 
 	start   tea.Cmd
@@ -230,6 +231,9 @@ func (m *model) wanted() fleet.Ask {
 // resort gives rows new places when the user says so, and by themselves only
 // where that was allowed.
 func (m *model) resort(now bool) {
+	if now && !m.moved { // nobody put the cursor where it is: what is asked for is the first
+		m.view.Host, m.view.Top = "", 0
+	}
 	by := effective(m.view.Sort, m.w)
 	if by == SortList && !m.view.Reverse {
 		m.view.Order = nil
@@ -296,6 +300,9 @@ func (m *model) do(do action) tea.Cmd {
 
 func (m *model) act(do action) {
 	v := &m.view
+	if do >= actDown && do <= actPageUp {
+		m.moved = true
+	}
 	if own := pages[v.Screen].act; own != nil && own(m, do) {
 		return
 	}

@@ -385,7 +385,7 @@ func TestRowsStayPut(t *testing.T) {
 	if order() != was {
 		t.Error("rows moved by themselves")
 	}
-	d.press("f")
+	d.press("f", "j", "k")
 	d.send(frameMsg(turned(time.Minute + time.Second)))
 	moved := order()
 	if moved == was {
@@ -492,6 +492,20 @@ func TestFilterLineIsEdited(t *testing.T) {
 	}
 	if d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("q"), Paste: true}); d.cmd != nil {
 		t.Error("a pasted q quits")
+	}
+}
+
+// A cursor that nobody has moved stays on the first row: who asks for the worst
+// first wants to see them.
+func TestUnmovedCursorIsOnTheFirst(t *testing.T) {
+	d := drive(t, 80, 24, fixture{hosts: 200, cores: 4, level: fleet.OK, down: 1}.frame())
+	d.press("s") // the worst first
+	if text := d.text(); d.m.view.Host != "ws-200" || !strings.Contains(text, "▶ws-200") {
+		t.Errorf("the cursor is on %s:\n%s", d.m.view.Host, text)
+	}
+	d.press("j", "k", "S")
+	if d.m.view.Host != "ws-200" {
+		t.Errorf("a cursor that was moved went to %s", d.m.view.Host)
 	}
 }
 

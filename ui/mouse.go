@@ -83,7 +83,7 @@ func (m *model) mouse(e tea.MouseMsg) tea.Cmd {
 		}
 		m.resort(true)
 	case z.hit.host != "":
-		v.Host = z.hit.host
+		v.Host, m.moved = z.hit.host, true
 		if m.clicked.on(z.hit.host) {
 			m.open()
 			return nil
