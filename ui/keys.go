@@ -11,8 +11,10 @@ type Key struct {
 	Foot  string   // in the footer; empty: help only
 	On    []Screen // where it works
 
-	foot  int // order in the footer; the highest are left out first
-	binds []bind
+	foot    int // order in the footer; the highest are left out first
+	binds   []bind
+	named   []string // the first key of each of binds, as it ships
+	changed bool     // by SetKeys
 }
 
 // bind joins keys to what they do.
@@ -163,6 +165,7 @@ var table = []Key{
 func init() {
 	for i := range table {
 		for _, b := range table[i].binds {
+			table[i].named = append(table[i].named, b.keys[0])
 			table[i].Keys = append(table[i].Keys, b.keys...)
 		}
 	}

@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// helpFoot stands last in every footer.
+const helpFoot = "? help"
+
 // drawFooter is the last line. While a filter is typed it is the place for
 // it; else it names the keys that fit, help always among them.
 func drawFooter(a area, f *Frame, v *View, shown int) {
@@ -16,7 +19,6 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 	if a.w < 60 {
 		pad = 0
 	}
-	const helpText = "? help"
 	if v.Prompt.For != NoPrompt {
 		drawPrompt(a, f, v, pad)
 		return
@@ -27,18 +29,18 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 	} else if v.Filter != "" && slices.Contains(onList, v.Screen) {
 		s := "filter: " + cutMiddle(v.Filter, max(a.w/3, 4)) + " (" + strconv.Itoa(shown) + " of " + strconv.Itoa(len(f.Hosts)) + ")"
 		x = a.text(x, 0, roleNotice.style(), " "+cut(s, a.w-x-12)+" ") + 2
-		if room := a.w - x - cells(helpText) - 4; room > len("esc clear") {
+		if room := a.w - x - cells(helpFoot) - 4; room > len("esc clear") {
 			x = drawKey(a, x, "esc clear") + 2
 		}
 	}
-	room := a.w - pad - cells(helpText) - x
+	room := a.w - pad - cells(helpFoot) - x
 	var keys []string
 	for _, k := range footKeys(v.Screen) {
-		if k.Foot == helpText || k.binds[0].do == actNextPool && !tiers(f) {
+		if k.Foot == helpFoot || k.binds[0].do == actNextPool && !tiers(f) {
 			continue
 		}
-		if v.Paused && k.Foot == "space pause" {
-			k.Foot = "space live"
+		if key, pause := strings.CutSuffix(k.Foot, " pause"); v.Paused && pause {
+			k.Foot = key + " live"
 		}
 		if room -= cells(k.Foot) + 2; room < 0 {
 			break
@@ -47,12 +49,12 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 	}
 	// Leaving and help stand at the end, where one looks for them.
 	for i, k := range keys {
-		if k == "q quit" {
+		if strings.HasSuffix(k, " quit") {
 			keys = append(append(keys[:i:i], keys[i+1:]...), k)
 			break
 		}
 	}
-	for _, k := range append(keys, helpText) {
+	for _, k := range append(keys, helpFoot) {
 		from := x
 		x = drawKey(a, x, k)
 		a.sub(from, 0, x-from, 1).zone(hit{do: footAction(v.Screen, k)})
@@ -64,7 +66,7 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 // keys does.
 func footAction(on Screen, foot string) action {
 	for _, k := range footKeys(on) {
-		if k.Foot == foot || k.Foot == "space pause" && foot == "space live" {
+		if k.Foot == foot || strings.HasSuffix(k.Foot, " pause") && strings.HasSuffix(foot, " live") {
 			return k.binds[0].do
 		}
 	}

@@ -155,7 +155,7 @@ func helpBody(w int, ascii bool) *canvas {
 		}
 	}
 	y := drawGroup(a, limit+1, numbers)
-	a.text(1, y+1, dim, cut("capmon changes nothing on hosts: it has no kill key", w-2))
+	a.text(1, y+1, dim, first(w-2, "capmon changes nothing on hosts: it has no kill key    keys can be changed: capmon keys --write", "capmon changes nothing on hosts: it has no kill key"))
 	return c
 }
 

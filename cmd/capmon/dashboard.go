@@ -28,6 +28,7 @@ type screenFlags struct {
 	mouse  onOff
 	export string
 	column string
+	keys   string
 	log    string
 	alerts alertFlags
 }
@@ -41,6 +42,7 @@ func (f *screenFlags) add(cmd *cobra.Command) {
 	complete(cmd, "mouse", "on", "off")
 	cmd.Flags().StringVar(&f.column, "columns", "", "columns of the hosts, in order: a `list` of names as the key v shows them (default: as many as fit)")
 	cmd.Flags().StringVar(&f.export, "export-dir", ".", "`folder` that the key e writes to")
+	addKeys(cmd, &f.keys)
 	f.alerts.add(cmd)
 	cmd.Flags().StringVar(&f.log, "log", "", "`file` to append a log to")
 }
@@ -120,6 +122,9 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 	columns, err := ui.ParseColumns(f.column)
 	if err != nil {
 		return usagef("--columns %q: %w", f.column, err)
+	}
+	if err := setKeys(f.keys); err != nil {
+		return err
 	}
 	rules, err := f.alerts.parsed()
 	if err != nil {
