@@ -129,7 +129,9 @@ func slopeInterval(slopes, x []float64, confidence float64) Interval {
 	if rank < 1 {
 		return Interval{}
 	}
-	return Interval{Low: nth(slopes, rank-1), High: nth(slopes, len(slopes)-rank), OK: true}
+	// The median was taken: what is below it lies before the middle.
+	mid := len(slopes) / 2
+	return Interval{Low: nth(slopes[:mid], rank-1), High: nth(slopes[mid:], len(slopes)-rank-mid), OK: true}
 }
 
 // normalQuantile is z with Φ(z) = p, 0 < p < 1.
@@ -164,12 +166,39 @@ func quantile(v []float64, q float64) float64 {
 	return lo + (slices.Min(v[i+1:])-lo)*(at-float64(i))
 }
 
-// nth is the k-th smallest of v, counted from 0, by Hoare's selection: what is
-// smaller lies before it afterwards, what is larger behind it.
+// nth is the k-th smallest of v, counted from 0: what is smaller lies before it
+// afterwards, what is larger behind it.
 func nth(v []float64, k int) float64 {
+	pick(v, k)
+	return v[k]
+}
+
+// manyPicked is from how many numbers on a sample of them is worth its work.
+const manyPicked = 400
+
+// pick puts the k-th smallest of v in its place, by Hoare's selection. Of many
+// it first picks among a small sample around k, so that what it parts by is
+// near the number that is looked for.
+//
+// Source: Floyd and Rivest 1975, algorithm 489.
+func pick(v []float64, k int) {
 	lo, hi := 0, len(v)-1
 	for lo < hi {
-		pivot := v[lo+(hi-lo)/2]
+		if n := float64(hi - lo + 1); n > manyPicked {
+			share := float64(k-lo+1) / n
+			z := math.Log(n)
+			sample := 0.5 * math.Exp(2*z/3)
+			more := 0.5 * math.Sqrt(z*sample*(n-sample)/n)
+			if share < 0.5 {
+				more = -more
+			}
+			from := max(lo, int(float64(k)-share*sample+more))
+			to := min(hi, int(float64(k)+(1-share)*sample+more))
+			if from <= k && k <= to {
+				pick(v[from:to+1], k-from)
+			}
+		}
+		pivot := v[k]
 		i, j := lo, hi
 		for i <= j {
 			for v[i] < pivot {
@@ -190,10 +219,9 @@ func nth(v []float64, k int) float64 {
 		case k >= i:
 			lo = i
 		default:
-			return v[k]
+			return
 		}
 	}
-	return v[k]
 }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
