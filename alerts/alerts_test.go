@@ -103,7 +103,7 @@ func TestUnknownDecidesNothing(t *testing.T) {
 	if w.Take(at(9000, nil)); len(list(w)) != 2 {
 		t.Errorf("after a gap: %q", list(w))
 	}
-	wants(t, "the past tells nothing", run(w, 100, 200, nil))
+	wants(t, "a moment before tells nothing", run(w, 8980, 8999, nil))
 	old := at(9999, nil)
 	old.Live = false
 	if w.Take(old) != nil {
@@ -384,5 +384,42 @@ func BenchmarkTake(b *testing.B) {
 		s.Time = s.Time.Add(time.Second)
 		w.Take(s)
 		w.Alerts()
+	}
+}
+
+// A clock that is set back stops nothing: what holds from then on fires.
+func TestTimeGoesBack(t *testing.T) {
+	w := alerts.NewWatch(alerts.Rules(), nil)
+	run(w, 3600, 3610, conns(0, 0.5))
+	run(w, 0, 50, conns(0, 0.99))
+	if got := list(w); len(got) != 1 || !strings.HasPrefix(got[0], "pending") {
+		t.Errorf("50 s after the clock went back: %q", got)
+	}
+	run(w, 50, 70, conns(0, 0.99))
+	if got := list(w); len(got) != 1 || !strings.HasPrefix(got[0], "firing") {
+		t.Errorf("70 s after the clock went back: %q", got)
+	}
+}
+
+// The time in which a thing was not known does not count towards its firing.
+func TestUnknownIsNoTime(t *testing.T) {
+	w := alerts.NewWatch(alerts.Rules(), nil)
+	run(w, 0, 5, conns(0, 0.99))
+	run(w, 5, 105, func(s *fleet.Snapshot) { s.Hosts[0] = fleet.Host{Name: "ws-1", State: fleet.Down} })
+	limit := func() string {
+		for _, l := range list(w) {
+			if strings.Contains(l, "conns") {
+				return l
+			}
+		}
+		return ""
+	}
+	run(w, 105, 150, conns(0, 0.99))
+	if got := limit(); !strings.HasPrefix(got, "pending") {
+		t.Errorf("50 s of it are known: %q", got)
+	}
+	run(w, 150, 170, conns(0, 0.99))
+	if got := limit(); !strings.HasPrefix(got, "firing") {
+		t.Errorf("70 s of it are known: %q", got)
 	}
 }

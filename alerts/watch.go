@@ -71,7 +71,8 @@ type Act struct {
 // Event is something that happened.
 type Event struct {
 	Time  time.Time `json:"time"`
-	Kind  string    `json:"kind"` // alert, agent, plan, trend, deploy, ack
+	Fleet string    `json:"fleet,omitempty"` // which list of hosts the viewer looked at
+	Kind  string    `json:"kind"`            // alert, agent, plan, trend, deploy, ack
 	Text  string    `json:"text"`
 	Where string    `json:"where,omitempty"`
 	// Of an alert and an ack:
@@ -162,20 +163,27 @@ func (w *Watch) remember(e Event) {
 }
 
 // Take looks at the next snapshot and returns what happened. One that is not
-// live, or not newer than the last, tells nothing.
+// live, or of the same moment as the last or a little before, tells nothing. Time in which nobody
+// looked, by which the clock went back, or in which a thing was not known does
+// not count towards its firing.
 func (w *Watch) Take(s *fleet.Snapshot) []Event {
-	if !s.Live || s.Time.IsZero() || !s.Time.After(w.at) {
+	if !s.Live || s.Time.IsZero() || s.Time.Equal(w.at) || s.Time.Before(w.at) && w.at.Sub(s.Time) <= leastGap {
 		return nil
 	}
 	first := w.at.IsZero()
 	gap := s.Time.Sub(w.at)
 	w.at = s.Time
-	if !first && gap > leastGap { // it stood still: what held in between is not known
+	if !first && (gap < 0 || gap > leastGap) { // it stood still: what held in between is not known
 		for _, x := range w.states {
 			if x.phase == Pending {
 				x.since = w.at
 			}
 			x.mild = time.Time{}
+			for _, t := range []*time.Time{&x.since, &x.fired, &x.ended} {
+				if t.After(w.at) { // the clock went back
+					*t = w.at
+				}
+			}
 		}
 	}
 	var out []Event
@@ -201,6 +209,9 @@ func (w *Watch) Take(s *fleet.Snapshot) []Event {
 		}
 		if unknown[[2]string{k.rule, k.where}] {
 			x.mild = time.Time{}
+			if x.phase == Pending && gap > 0 && gap <= leastGap {
+				x.since = x.since.Add(gap)
+			}
 			continue
 		}
 		w.milder(x, tell)

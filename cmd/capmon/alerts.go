@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -46,12 +48,15 @@ func (f *alertFlags) parsed() ([]alerts.Rule, error) {
 type alarm struct {
 	mu      sync.Mutex
 	watch   *alerts.Watch
+	fleet   string      // stands in the events
 	log     *alerts.Log // nil: events are not kept
 	trouble string
 }
 
-func newAlarm(rules []alerts.Rule, path string, now time.Time) *alarm {
-	a := &alarm{}
+// newAlarm watches the fleet of that name: what was said of the alerts of
+// others, which are kept in the same file, is not of its.
+func newAlarm(rules []alerts.Rule, name, path string, now time.Time) *alarm {
+	a := &alarm{fleet: name}
 	var past []alerts.Event
 	if path != "off" {
 		var err error
@@ -63,7 +68,7 @@ func newAlarm(rules []alerts.Rule, path string, now time.Time) *alarm {
 		}
 		a.complain(err)
 	}
-	a.watch = alerts.NewWatch(rules, past)
+	a.watch = alerts.NewWatch(rules, slices.DeleteFunc(past, func(e alerts.Event) bool { return e.Fleet != name }))
 	return a
 }
 
@@ -87,6 +92,10 @@ func (a *alarm) take(s *fleet.Snapshot) ([]alerts.Alert, []alerts.Event) {
 func (a *alarm) keep(events ...alerts.Event) {
 	if a.log == nil || len(events) == 0 {
 		return
+	}
+	events = slices.Clone(events)
+	for i := range events {
+		events[i].Fleet = a.fleet
 	}
 	if err := a.log.Append(events...); err != nil {
 		a.complain(err)
@@ -209,4 +218,13 @@ func eventLine(e alerts.Event, asJSON bool) (string, error) {
 		level = ""
 	}
 	return fmt.Sprintf("%s  %-6s %-2s %s", e.Time.UTC().Format("2006-01-02 15:04:05Z"), e.Kind, level, e.Text), nil
+}
+
+// fleetID tells lists of hosts apart in the log.
+func fleetID(lists []list) string {
+	h := fnv.New32a()
+	for _, l := range lists {
+		fmt.Fprintf(h, "%s=%s;", l.pool, strings.Join(l.hosts, ","))
+	}
+	return fmt.Sprintf("%08x", h.Sum32())
 }

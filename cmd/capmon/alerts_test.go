@@ -23,7 +23,7 @@ func full(at time.Time) fleet.Snapshot {
 
 func alarmOn(t *testing.T, path string, from time.Time, seconds int) *alarm {
 	t.Helper()
-	a := newAlarm(alerts.Rules(), path, from)
+	a := newAlarm(alerts.Rules(), "web", path, from)
 	t.Cleanup(a.close)
 	for k := range seconds {
 		s := full(from.Add(time.Duration(k) * time.Second))
@@ -48,6 +48,14 @@ func TestAnAlarmIsKept(t *testing.T) {
 	s := full(now.Add(70 * time.Second))
 	if list, events := b.take(&s); len(list) != 1 || list[0].Phase != alerts.Acked || list[0].Seen != 2 || len(events) < 3 || len(s.Notes) != 0 {
 		t.Errorf("%+v\n%+v\n%q", list, events, s.Notes)
+	}
+	other := newAlarm(alerts.Rules(), "db", path, now)
+	defer other.close()
+	for k := range 70 {
+		s := full(now.Add(time.Duration(k) * time.Second))
+		if list, _ := other.take(&s); k == 69 && (len(list) != 1 || list[0].Phase != alerts.Firing) {
+			t.Errorf("an ack of another fleet's alert silences this one's: %+v", list)
+		}
 	}
 	out := &strings.Builder{}
 	cmd := newEvents()

@@ -31,6 +31,7 @@ type screenFlags struct {
 	keys   string
 	log    string
 	alerts alertFlags
+	fleet  string // which list of hosts it shows; no flag
 }
 
 func (f *screenFlags) add(cmd *cobra.Command) {
@@ -98,6 +99,11 @@ func runDashboard(cmd *cobra.Command, view *viewFlags, screen *screenFlags) erro
 	if err != nil {
 		return err
 	}
+	lists, err := view.lists()
+	if err != nil {
+		return err
+	}
+	screen.fleet = fleetID(lists)
 	in := newFeed(config)
 	return screen.show(cmd.Context(), in, src.what, src.warning, func(ctx context.Context, ready func(*agents.Viewer)) error {
 		return src.run(ctx, in, log, ready)
@@ -146,7 +152,7 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 	small.Heap()
 	go small.Program(ctx)
 
-	watch := newAlarm(rules, f.alerts.events, time.Now())
+	watch := newAlarm(rules, f.fleet, f.alerts.events, time.Now())
 	defer watch.close()
 	var viewer atomic.Pointer[agents.Viewer]
 	frames := make(chan ui.Frame, 1)
@@ -162,7 +168,7 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 			frame := cost.frame(ctx, s)
 			frame.Watched, frame.Alerts, frame.Events = true, list, events
 			latest(frames, frame)
-		})
+		}, func(s fleet.Snapshot) { watch.take(&s) })
 	}()
 	err = ui.Run(ctx, ui.Options{
 		Theme: theme, ASCII: f.ascii || ascii, Colours: colours, Source: what, Warning: warning, Clock: time.Now, Mouse: bool(f.mouse), Columns: columns,

@@ -171,9 +171,12 @@ const (
 // publish calls show with a snapshot whenever something arrived, a state or an
 // age changed, or another view was asked for, until ctx ends. While an earlier
 // moment is shown, what arrives does not disturb it.
-func (f *feed) publish(ctx context.Context, show func(fleet.Snapshot)) {
+//
+// Alerts go on meanwhile: behind is called with what is now, once an interval
+// while something arrives. It may be nil.
+func (f *feed) publish(ctx context.Context, show, behind func(fleet.Snapshot)) {
 	began := time.Now()
-	var last time.Time
+	var last, watched time.Time
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	dirty, asked := true, false
@@ -190,6 +193,10 @@ func (f *feed) publish(ctx context.Context, show func(fleet.Snapshot)) {
 		now := time.Now()
 		ask := f.asking()
 		live := ask.At.IsZero()
+		if !live && behind != nil && dirty && now.Sub(watched) >= paceLive {
+			watched, dirty = now, false
+			behind(f.fleet.Snapshot(fleet.Ask{}, now))
+		}
 		var next time.Time
 		if live && !dirty { // else nobody needs to know, at each of a thousand samples
 			next = f.fleet.Next(last)
@@ -209,7 +216,11 @@ func (f *feed) publish(ctx context.Context, show func(fleet.Snapshot)) {
 				next = f.fleet.Next(last)
 			}
 		}
-		timer.Reset(waitFor(now, last.Add(pace), next, asked || live && dirty))
+		wait := waitFor(now, last.Add(pace), next, asked || live && dirty)
+		if !live && behind != nil && dirty {
+			wait = min(wait, max(watched.Add(paceLive).Sub(now), time.Millisecond))
+		}
+		timer.Reset(wait)
 	}
 }
 

@@ -101,7 +101,7 @@ func TestPaceOfTheScreen(t *testing.T) {
 		f := newFeed(fleet.Config{})
 		f.Join("web", "", "")
 		var shown []fleet.Snapshot
-		go f.publish(ctx, func(s fleet.Snapshot) { shown = append(shown, s) })
+		go f.publish(ctx, func(s fleet.Snapshot) { shown = append(shown, s) }, nil)
 		samples := func(n int, from uint64) {
 			for i := range n {
 				f.Samples("web", 1, []*sample.Sample{{Seq: from + uint64(i), TimeMs: time.Now().UnixMilli(), Cpu: &sample.Cpu{Busy: []byte{10}}}})
@@ -150,4 +150,34 @@ func TestPaceOfTheScreen(t *testing.T) {
 	if w := waitFor(now, now.Add(-time.Second), time.Time{}, false); w < time.Minute {
 		t.Errorf("with nothing to come it wakes up after %v", w)
 	}
+}
+
+// While an earlier moment is on screen alerts go on with what is now, once a
+// second; nothing that is live is shown.
+func TestPausedGoesOnWatching(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		f := newFeed(fleet.Config{})
+		f.Join("web", "", "")
+		f.Ask(fleet.Ask{At: time.Now().Add(-time.Minute)})
+		live, watched := 0, 0
+		go f.publish(ctx, func(s fleet.Snapshot) {
+			if s.Live {
+				live++
+			}
+		}, func(s fleet.Snapshot) {
+			if s.Live {
+				watched++
+			}
+		})
+		for i := range 100 {
+			f.Samples("web", 1, []*sample.Sample{{Seq: 1 + uint64(i), TimeMs: time.Now().UnixMilli(), Cpu: &sample.Cpu{Busy: []byte{10}}}})
+			time.Sleep(200 * time.Millisecond)
+		}
+		synctest.Wait()
+		if live != 0 || watched < 18 || watched > 22 {
+			t.Errorf("in 20 s %d live snapshots were shown and %d watched", live, watched)
+		}
+	})
 }
