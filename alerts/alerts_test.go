@@ -223,6 +223,27 @@ func TestWhatAUserSays(t *testing.T) {
 	wants(t, "and loud again", list(w), "firing !! ws-1: conns 98% of limit")
 }
 
+// An ack is of the places that were there: when more come, it is news again.
+func TestAnAckIsOfWhatWasThere(t *testing.T) {
+	w := alerts.NewWatch(alerts.Rules(), nil)
+	run(w, 0, 70, conns(0, 0.98))
+	e, err := w.Do(alerts.Act{ID: w.Alerts()[0].ID, Do: "ack"}, night)
+	if err != nil || e.Places != 1 {
+		t.Fatal(e, err)
+	}
+	run(w, 70, 100, conns(0, 0.98))
+	wants(t, "acked", list(w), "acked !! ws-1: conns 98% of limit")
+	both := func(s *fleet.Snapshot) { conns(0, 0.98)(s); conns(1, 0.99)(s) }
+	run(w, 100, 170, both)
+	wants(t, "another host", list(w), "firing !! 2 hosts: conns 99% of limit")
+	if _, err := w.Do(alerts.Act{ID: w.Alerts()[0].ID, Do: "ack"}, night); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, "both", list(w), "acked !! 2 hosts: conns 99% of limit")
+	run(w, 170, 320, conns(1, 0.99))
+	wants(t, "one is over", list(w), "acked !! ws-2: conns 99% of limit")
+}
+
 func TestSet(t *testing.T) {
 	for text, wrong := range map[string]string{
 		"limit=80%,clears=70%,for=10s,clear-for=1m": "", "limit=0.8,clears=0.7": "", "clock=2s": "", "thread=off": "", "thread=on,for=2m": "", "down=on,for=1m": "",

@@ -66,6 +66,8 @@ type Act struct {
 	Do    string    // "ack", "unack", "snooze", "note"
 	Until time.Time // of a snooze
 	Note  string
+
+	places int // where it fires then
 }
 
 // Event is something that happened.
@@ -82,6 +84,8 @@ type Event struct {
 	Act   string    `json:"act,omitempty"`
 	Until time.Time `json:"until,omitzero"`
 	Note  string    `json:"note,omitempty"`
+	// Places is at how many places it fired when that was said.
+	Places int `json:"places,omitempty"`
 }
 
 type key struct{ rule, what, where string }
@@ -101,6 +105,7 @@ type state struct {
 type said struct {
 	acked   time.Time
 	snoozed time.Time
+	places  int // at most so many were meant; more is news. 0: not said
 	note    string
 }
 
@@ -145,7 +150,7 @@ func NewWatch(rules []Rule, past []Event) *Watch {
 		w.remember(e)
 		switch {
 		case e.Kind == "ack":
-			w.say(Act{ID: e.ID, Do: e.Act, Until: e.Until, Note: e.Note}, e.Time)
+			w.say(Act{ID: e.ID, Do: e.Act, Until: e.Until, Note: e.Note, places: e.Places}, e.Time)
 		case e.Kind == "alert" && e.Phase == Firing.String():
 			w.fired[e.ID] = append(w.fired[e.ID], e.Time)
 		case e.Kind == "alert" && e.Phase == Resolved.String():
@@ -387,12 +392,14 @@ func (w *Watch) happenings(s *fleet.Snapshot, first bool, tell func(Event)) {
 // Do takes what a user says of an alert, and returns the event of it. The error
 // says that there is no such alert.
 func (w *Watch) Do(a Act, now time.Time) (Event, error) {
-	i := slices.IndexFunc(w.Alerts(), func(x Alert) bool { return x.ID == a.ID && x.Phase != Resolved })
+	list := w.Alerts()
+	i := slices.IndexFunc(list, func(x Alert) bool { return x.ID == a.ID && x.Phase != Resolved })
 	if i < 0 {
 		return Event{}, fmt.Errorf("no open alert %q", a.ID)
 	}
+	a.places = len(list[i].Places)
 	w.say(a, now)
-	e := Event{Time: now, Kind: "ack", ID: a.ID, Act: a.Do, Until: a.Until, Note: a.Note, Text: actWords(a)}
+	e := Event{Time: now, Kind: "ack", ID: a.ID, Act: a.Do, Until: a.Until, Note: a.Note, Places: a.places, Text: actWords(a)}
 	w.remember(e)
 	return e, nil
 }
@@ -417,11 +424,11 @@ func (w *Watch) say(a Act, now time.Time) {
 	}
 	switch a.Do {
 	case "ack":
-		x.acked = now
+		x.acked, x.places = now, a.places
 	case "unack":
 		x.acked, x.snoozed = time.Time{}, time.Time{}
 	case "snooze":
-		x.snoozed = a.Until
+		x.snoozed, x.places = a.Until, a.places
 	case "note":
 		x.note = a.Note
 	}
@@ -491,7 +498,8 @@ func (w *Watch) alert(id string, all []*state) Alert {
 		if s.snoozed.After(w.at) {
 			a.Snoozed = s.snoozed
 		}
-		if phase == Firing && (!s.acked.IsZero() || !a.Snoozed.IsZero()) {
+		more := s.places > 0 && len(all) > s.places // than was known when that was said
+		if phase == Firing && !more && (!s.acked.IsZero() || !a.Snoozed.IsZero()) {
 			a.Phase = Acked
 		}
 	}
