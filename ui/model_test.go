@@ -152,7 +152,7 @@ func keyChecks() map[action]check {
 		actNextEvent:    {before: []string{"5", "N", "N"}, on: AlertsScreen, done: func(d *driver, _ View) bool { return d.last().At.Equal(night.Add(-86 * time.Second)) }},
 		actLastEvent:    {before: []string{"5"}, on: AlertsScreen, done: func(d *driver, _ View) bool { return d.last().At.Equal(night.Add(-86 * time.Second)) }},
 		actDemo: {done: func(d *driver, _ View) bool {
-			return d.m.view.Screen == DemoScreen && strings.Contains(d.text(), "capmon load --threads 4 --lock")
+			return d.m.view.Screen == DemoScreen && strings.Contains(d.text(), "capmon demo chess")
 		}},
 		actHost:      {done: func(d *driver, _ View) bool { return d.m.view.Screen == HostScreen && d.last().Host == "ws-1" }},
 		actEnter:     {done: func(d *driver, _ View) bool { return d.m.view.Screen == HostScreen && d.last().Host == "ws-1" }},

@@ -19,10 +19,9 @@ func init() {
 // demoHelp is what can be started beside this screen, and what it shows. The
 // dashboard starts nothing by itself.
 var demoHelp = []struct{ command, shows string }{
-	{"capmon load --threads 1", "one busy loop: one core full, this machine at one of its cores"},
-	{"capmon load --processes 4", "four processes: 100% each, four cores"},
-	{"capmon load --threads 4", "one process with four threads: 400% of one core"},
-	{"capmon load --threads 4 --lock", "the same four threads share one lock: as busy, and no faster"},
+	{"yes > /dev/null", "one busy loop: one core full, this machine at one of its cores; ctrl-c ends it"},
+	{"node -e 'while(1){}'", "the same in one thread of Node, however many cores there are"},
+	{"capmon demo chess", "88,420 real connections, and servers that come as capmon recommends"},
 	{"capmon demo fleet", "nine simulated servers on these screens; SIMULATED stands in the header"},
 }
 
@@ -77,6 +76,6 @@ func demoBody(w int, ascii bool) *canvas {
 		}
 	}
 	y++
-	say(dim, "100% under CPU% is the whole machine; 1.00 under CORES is one core. A load ends by itself after a minute, on ctrl-c, and with the terminal it was started in.")
+	say(dim, "100% under CPU% is the whole machine; 1.00 under CORES is one core. Two of the first in two terminals are two full cores: two processes at 100% each.")
 	return c
 }
