@@ -24,7 +24,23 @@ var programs = map[string]func(){
 	},
 }
 
-func TestMain(m *testing.M) { testscript.Main(m, programs) }
+func TestMain(m *testing.M) { testscript.Main(stateless{m}, programs) }
+
+// stateless tests leave the events of this user alone: what they start keeps its
+// own in a folder that goes with them.
+type stateless struct{ *testing.M }
+
+func (m stateless) Run() int {
+	dir, err := os.MkdirTemp("", "capmon-state-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Setenv("XDG_STATE_HOME", dir); err != nil {
+		panic(err)
+	}
+	return m.M.Run()
+}
 
 // The stories of testdata/script run the real binary.
 func TestStories(t *testing.T) { tellStories(t, "testdata/script") }
