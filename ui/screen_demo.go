@@ -19,8 +19,10 @@ func init() {
 // demoHelp is what can be started beside this screen, and what it shows. The
 // dashboard starts nothing by itself.
 var demoHelp = []struct{ command, shows string }{
-	{"yes > /dev/null", "one busy loop: one core full, this machine at one of its cores; ctrl-c ends it"},
-	{"node -e 'while(1){}'", "the same in one thread of Node, however many cores there are"},
+	{"capmon load --threads 1", "one busy loop: one core full, the machine at one of its cores"},
+	{"capmon load --processes 4", "four processes: 100% each"},
+	{"capmon load --threads 4", "one process with four threads: 400%"},
+	{"capmon load --threads 4 --lock", "the same behind one lock: as busy, and no more done than by one"},
 	{"capmon demo chess", "88,420 real connections, and servers that come as capmon recommends"},
 	{"capmon demo fleet", "nine simulated servers on these screens; SIMULATED stands in the header"},
 }
@@ -76,6 +78,6 @@ func demoBody(w int, ascii bool) *canvas {
 		}
 	}
 	y++
-	say(dim, "100% under CPU% is the whole machine; 1.00 under CORES is one core. Two of the first in two terminals are two full cores: two processes at 100% each.")
+	say(dim, "100% under CPU% is the whole machine; 1.00 under CORES is one core. A load counts its work (loops/s), ends by itself after a minute, on ctrl-c, and with its terminal.")
 	return c
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"capmon/demo/chess"
+	"capmon/demo/load"
 	"capmon/internal/crash"
 )
 
@@ -38,7 +39,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 var errShown = errors.New("already reported")
 
 func main() {
-	if crash.Main() || chess.Main() {
+	if crash.Main() || chess.Main() || load.Main() {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -72,7 +73,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // newRoot builds the whole command tree, the dashboard at its root.
 func newRoot() *cobra.Command {
 	root := newDashboard()
-	root.AddCommand(newAgent(), newSnapshot(), newLine(), newPlan(), newEvents(), newDemo(), newKeys(), newToken(), newVersion(), newMan())
+	root.AddCommand(newAgent(), newSnapshot(), newLine(), newPlan(), newEvents(), newDemo(), newLoad(), newKeys(), newToken(), newVersion(), newMan())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetVersionTemplate("{{.Version}}\n")
 	return root

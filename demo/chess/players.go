@@ -1,7 +1,6 @@
 package chess
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"capmon/demo/child"
 )
 
 // playersConfig is what a process of players is told at its beginning.
@@ -51,7 +52,7 @@ const mostDials = 64
 // has no more files than they.
 const mostLines = 64
 
-func runPlayers(line []byte, in *bufio.Reader, out io.Writer) error {
+func runPlayers(line []byte, in io.Reader, out io.Writer) error {
 	var c playersConfig
 	if err := json.Unmarshal(line, &c); err != nil {
 		return fmt.Errorf("chess players: %w", err)
@@ -61,24 +62,24 @@ func runPlayers(line []byte, in *bufio.Reader, out io.Writer) error {
 		config: c, dials: make(chan struct{}, mostDials),
 		http: &http.Client{Timeout: handshakeTime, Transport: &http.Transport{MaxConnsPerHost: lines, MaxIdleConnsPerHost: lines}},
 	}
-	stop, end := orders(in)
+	stop, end := child.Orders(in)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go p.come(ctx)
-	say := &teller{out: json.NewEncoder(out)}
+	say := child.NewTeller(out)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
 		case <-stop:
-			say.tell(p.stop())
+			say.Tell(p.stop())
 			stop = nil
 		case <-end:
 			// With the process the connections end, all at once.
 			return nil
 		case <-tick.C:
 			if stop != nil {
-				say.tell(playersSay{Counts: p.now()})
+				say.Tell(playersSay{Counts: p.now()})
 			}
 		}
 	}

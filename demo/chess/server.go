@@ -13,6 +13,7 @@ import (
 
 	"capmon/agents"
 	"capmon/collectors"
+	"capmon/demo/child"
 	"capmon/sample"
 )
 
@@ -69,10 +70,10 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 	go func() { failed <- a.Run(ctx) }()
 	go func() { failed <- agents.Serve(ctx, watch, a, agents.Plain(), nil) }()
 	go func() { failed <- g.serve(game) }()
-	say := &teller{out: json.NewEncoder(out)}
+	say := child.NewTeller(out)
 	says := serverSays{Game: game.Addr().String(), Agent: watch.Addr().String()}
-	say.tell(says)
-	_, end := orders(in)
+	say.Tell(says)
+	_, end := child.Orders(in)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -84,7 +85,7 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 		case <-tick.C:
 			if n := int(g.playing.Load()); n != says.Playing {
 				says.Playing = n
-				say.tell(says)
+				say.Tell(says)
 			}
 		}
 	}

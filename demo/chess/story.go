@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"capmon/demo/child"
 )
 
 // gone is how long a server that died is still watched, so that whoever looks
@@ -37,7 +39,7 @@ type story struct {
 type server struct {
 	name    string
 	number  int
-	child   *child
+	child   *child.Process
 	started time.Time
 	open    bool      // takes players
 	died    time.Time // zero: it runs
@@ -83,9 +85,9 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	s.result.Waited = Waited{s.waits.Quantile(0.5).Seconds(), s.waits.Quantile(0.99).Seconds()}
 	s.mu.Unlock()
 	for i, p := range crowds {
-		p.stop()
-		if p.err != nil && err == nil {
-			err = fmt.Errorf("players %d: %w", i, p.err)
+		p.Stop()
+		if p.Err != nil && err == nil {
+			err = fmt.Errorf("players %d: %w", i, p.Err)
 		}
 	}
 	return s.result, err
@@ -96,9 +98,9 @@ const settleTime = 5 * time.Second
 
 // settle stops the players' count, and waits until the servers, who tell theirs
 // five times a second, have had the time to see the same.
-func (s *story) settle(crowds []*child) {
+func (s *story) settle(crowds []*child.Process) {
 	for _, p := range crowds {
-		_, _ = p.in.Write([]byte{'\n'}) // one that has ended shows when it is waited for
+		p.StopCounting() // one that has ended shows when it is waited for
 	}
 	for limit := time.Now().Add(settleTime); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
 		s.mu.Lock()
@@ -111,13 +113,13 @@ func (s *story) settle(crowds []*child) {
 }
 
 // crowd starts the players, spread over processes.
-func (s *story) crowd(lobby string) ([]*child, error) {
+func (s *story) crowd(lobby string) ([]*child.Process, error) {
 	c := &s.config
 	n := playerProcesses(c.Users, RoomHere().Files)
 	s.crowds = make([]Counts, n)
-	var list []*child
+	var list []*child.Process
 	for i := range n {
-		p, err := begin(rolePlayers, playersConfig{
+		p, err := child.Begin(rolePlayers, playersConfig{
 			Lobby: lobby, Users: c.Users, Index: i, Of: n, Seed: c.Seed, Begin: s.begin, Ramp: c.Ramp, Think: c.Think,
 		}, func(line []byte) {
 			var say playersSay
@@ -147,7 +149,7 @@ func (s *story) start() error {
 	s.at = append(s.at, serverSays{})
 	s.mu.Unlock()
 	name := fmt.Sprintf("chess-%d", number+1)
-	child, err := begin(roleServer, serverConfig{
+	begun, err := child.Begin(roleServer, serverConfig{
 		Name: name, IP: fmt.Sprintf("127.0.1.%d", number%250+1), PerServer: s.config.PerServer, Cores: s.config.Cores, Version: s.config.Version,
 	}, func(line []byte) {
 		var say serverSays
@@ -160,7 +162,7 @@ func (s *story) start() error {
 	if err != nil {
 		return fmt.Errorf("%w: this machine takes no more processes or files: try fewer servers at most (--max) or more open files (ulimit -n)", err)
 	}
-	s.servers = append(s.servers, &server{name: name, number: number, child: child, started: time.Now()})
+	s.servers = append(s.servers, &server{name: name, number: number, child: begun, started: time.Now()})
 	return nil
 }
 
@@ -189,10 +191,10 @@ func (s *story) firstOpen(ctx context.Context) error {
 func (s *story) attend(now time.Time, warmUp time.Duration) error {
 	for _, v := range s.servers {
 		select {
-		case <-v.child.done:
+		case <-v.child.Done:
 			switch {
 			case v.died.IsZero() && !v.open:
-				return fmt.Errorf("game server %s ended as it started: %w", v.name, v.child.err)
+				return fmt.Errorf("game server %s ended as it started: %w", v.name, v.child.Err)
 			case v.died.IsZero():
 				v.died = now
 				s.lobby.remove(v.name)
@@ -240,7 +242,7 @@ func (s *story) running() int {
 // tell lets the time go by: the group is what capmon recommends, each second
 // anew. It only grows: fewer are recommended after 15 calm minutes, and players
 // stay.
-func (s *story) tell(ctx context.Context, crowds []*child) error {
+func (s *story) tell(ctx context.Context, crowds []*child.Process) error {
 	c := &s.config
 	tick := time.NewTicker(250 * time.Millisecond)
 	defer tick.Stop()
@@ -263,8 +265,8 @@ func (s *story) tell(ctx context.Context, crowds []*child) error {
 		now := time.Now()
 		for i, p := range crowds {
 			select {
-			case <-p.done:
-				return fmt.Errorf("players %d ended: %w", i, p.err)
+			case <-p.Done:
+				return fmt.Errorf("players %d ended: %w", i, p.Err)
 			default:
 			}
 		}
@@ -312,7 +314,7 @@ func (s *story) kill() {
 	}
 	s.mu.Unlock()
 	if most != nil {
-		most.child.kill()
+		most.child.Kill()
 		s.result.Killed, s.result.Lost = most.name, held
 	}
 }
@@ -343,7 +345,7 @@ func (s *story) progress(now time.Time) Progress {
 func (s *story) stopServers() {
 	var all sync.WaitGroup
 	for _, v := range s.servers {
-		all.Go(v.child.stop)
+		all.Go(v.child.Stop)
 		if v.open && !v.left {
 			s.config.Watch.Leave(v.name)
 		}

@@ -16,13 +16,15 @@ var Allowed = map[string]Layer{
 	"demo":              {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"google.golang.org/protobuf"}},
 	"alerts":            {Ours: []string{"capacity", "fleet"}},
 	"ui":                {Ours: []string{"alerts", "capacity", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/aymanbagabas/go-osc52", "github.com/charmbracelet/", "github.com/muesli/"}},
-	"demo/chess":        {Ours: []string{"agents", "collectors", "sample"}},
+	"demo/chess":        {Ours: []string{"agents", "collectors", "demo/child", "sample"}},
+	"demo/child":        {},
+	"demo/load":         {Ours: []string{"demo/child"}, Libraries: []string{"golang.org/x/sys"}},
 	"ui/background":     {Libraries: []string{"github.com/charmbracelet/lipgloss"}},
 	"internal/crash":    {Ours: []string{"internal/small"}, Libraries: []string{"golang.org/x/sys"}},
 	"internal/small":    {Libraries: []string{"golang.org/x/sys"}},
 	"internal/layers":   {},
 	"cmd/capmon": {
-		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "fleet", "fleet/report", "internal/crash", "internal/small", "sample", "ui"},
+		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "demo/load", "fleet", "fleet/report", "internal/crash", "internal/small", "sample", "ui"},
 		Libraries: []string{
 			"github.com/spf13/", "github.com/muesli/", "github.com/pelletier/go-toml/v2", "golang.org/x/sys",
 			"golang.org/x/sync", "github.com/charmbracelet/x/term",
