@@ -80,6 +80,11 @@ func (p PoolLimit) need(target float64) (int, error) {
 	return Servers(p.load(), p.Typical()*target-b, 1)
 }
 
+// parts is need before it is rounded.
+func (p PoolLimit) parts(rule Rule) float64 {
+	return p.load() / (p.Typical()*p.target(rule) - p.Background)
+}
+
 // load is what is used without the background.
 func (p PoolLimit) load() float64 { return max(p.Used-float64(p.Servers)*p.Background, 0) }
 

@@ -84,7 +84,7 @@ func size(limits []PoolLimit, rule Rule, live *Live) (Sizing, error) {
 			return Sizing{}, fmt.Errorf("size by %s: %w", l.Name, err)
 		}
 		s.Each[i] = n
-		if n > s.Each[binds] {
+		if n > s.Each[binds] || n == s.Each[binds] && l.parts(rule) > limits[binds].parts(rule) {
 			binds = i
 		}
 	}

@@ -28,13 +28,19 @@ type Question struct {
 	Workers   int // processes or threads of a server that serve; 0: one a core
 	OwnQueue  bool
 	Scaling   *Scaling // throughput of one server by its workers
+	// Others are limits that were measured and are not made from the above, as the
+	// threads of a service: with their load, and a target of their own or the rule's.
+	Others []PoolLimit
 
-	Rule   Rule     // a Target of 0: by the workers behind one queue
-	SLO    *Promise // of the response
-	WarmUp time.Duration
-	Price  Num    // of a server hour
-	Have   int    // servers there are; 0: not asked
-	Source string // what was measured and where, the first step; empty: all is on paper
+	// Targets are those of single limits by their names, where the one of the rule
+	// was not chosen for all of them.
+	Targets map[string]float64
+	Rule    Rule     // a Target of 0: by the workers behind one queue
+	SLO     *Promise // of the response
+	WarmUp  time.Duration
+	Price   Num    // of a server hour
+	Have    int    // servers there are; 0: not asked
+	Source  string // what was measured and where, the first step; empty: all is on paper
 }
 
 // Growth is how a load grows, from now on. The zero value: not at all.
@@ -284,6 +290,12 @@ func (p *Plan) limits() error {
 	p.unlike()
 	if err := p.scaling(add); err != nil {
 		return err
+	}
+	p.Limits = append(p.Limits, p.Others...)
+	for i := range p.Limits {
+		if l := &p.Limits[i]; l.Target == 0 {
+			l.Target = p.Targets[l.Name]
+		}
 	}
 	if len(p.Limits) == 0 {
 		return fmt.Errorf("what one server holds is not known: say its users or requests, or the cost of a request and its cores: %w", ErrInput)

@@ -139,6 +139,19 @@ func (p *Plan) rows() {
 	}
 }
 
+// TargetOf is the utilisation that a limit is to run at, by its name.
+func (p *Plan) TargetOf(limit string) float64 {
+	for _, l := range p.Limits {
+		if l.Name == limit && l.Target != 0 {
+			return l.Target
+		}
+	}
+	return p.Target
+}
+
+// At is what n servers mean, 1 and up.
+func (p *Plan) At(n int) Row { return p.row(n) }
+
 func (p *Plan) row(n int) Row {
 	r := Row{Servers: n}
 	near, use := p.nearest(n)

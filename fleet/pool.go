@@ -23,6 +23,7 @@ type group struct {
 	seconds, tens, minutes *cache // 15 minutes, an hour, a day of totals up to now
 	chart                  *cache // what a screen asked for
 
+	needs   []needed               // of the last day, in order of time
 	asked   []capacity.Recommended // what was asked for in the last window, oldest first
 	rebuild bool                   // the past has changed: ask it anew
 	spiked  time.Time              // when a spike was last seen

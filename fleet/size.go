@@ -39,6 +39,7 @@ func (g *group) size(hosts []viewed, t Totals, at, now time.Time) Pool {
 	}
 	g.remember(sizing.Asked, at)
 	p.sized(limits, conns, sizing)
+	p.Sized = limits
 	p.Steps = slices.Concat(steps, p.Steps)
 	if t.Counted < t.Hosts {
 		p.Steps = append(p.Steps, fmt.Sprintf("stands on %d of %d hosts", t.Counted, t.Hosts))

@@ -263,7 +263,8 @@ type Process struct {
 type Pool struct {
 	Name           string
 	Hosts, Counted int
-	Limits         []capacity.Limit // of the pool, nearest first; Used is the load that Need is for
+	Limits         []capacity.Limit     // of the pool, nearest first; Used is the load that Need is for
+	Sized          []capacity.PoolLimit // that Need is made from, with how many servers each stands on and its target
 	Bound          string
 	Headroom       capacity.Num  // after the spare; may be negative
 	RoomUsers      capacity.Num  // sum over the hosts counted
@@ -303,6 +304,7 @@ type Pool struct {
 	Climb        capacity.Num
 	ClimbServers capacity.Num
 	ClimbPrice   capacity.Num
+	Needs        Needs          // of the span of the chart; nothing where Ask wants no buckets
 	Rows         []capacity.Row // by number of servers, rising: have, run, need and around
 	Steps        []string       // ordered, how it came about
 	Verdict      Verdict

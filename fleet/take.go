@@ -48,6 +48,14 @@ func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
 		kept, groups = &cache{}, past(groups)
 	}
 	s.pools(groups, hosts, f.hosts)
+	for i, g := range groups {
+		if s.Live {
+			g.note(&s.Pools[i], now)
+		}
+		if n := min(a.Buckets, maxBuckets); n > 0 {
+			s.Pools[i].Needs = g.needsOver(gridOf(s.At, a.Span, n))
+		}
+	}
 	f.headline(&s, groups)
 	s.Chart = draw(a, s.At, kept, f.hosts, groups, s.Totals.Edge)
 	s.Notes = f.notes(now)

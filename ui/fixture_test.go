@@ -200,7 +200,7 @@ func (x fixture) tell(h *fleet.Host, i int) {
 }
 
 func (x fixture) pool(t *fleet.Totals) fleet.Pool {
-	p := fleet.Pool{Name: "all", Hosts: x.hosts, Counted: t.Counted, Bound: "cpu"}
+	p := fleet.Pool{Name: "all", Hosts: x.hosts, Counted: t.Counted, Up: t.Up, Bound: "cpu"}
 	if t.Cores.OK {
 		p.Limits = append(p.Limits, capacity.Limit{Name: "cpu", Used: t.CoresUsed.V, Capacity: t.Cores.V, Unit: "cores"})
 	}

@@ -88,6 +88,7 @@ const (
 	actLess
 	actReset
 	actAsIs
+	actCompare
 	actQuit
 	actSuspend
 )
@@ -131,7 +132,8 @@ var table = []Key{
 	{Label: "tab h l", Does: "plan: next, last field", Group: "PLAN", Foot: "tab field", foot: 4, On: onPlan, binds: []bind{{[]string{"tab", "l", "right"}, actNextField}, {[]string{"shift+tab", "h", "left"}, actLastField}}},
 	{Label: "+ -", Does: "plan: more, less of it", Group: "PLAN", Foot: "+ - change", foot: 5, On: onPlan, binds: []bind{{[]string{"+", "="}, actMore}, {[]string{"-"}, actLess}}},
 	{Label: "enter", Does: "plan: type its value", Group: "PLAN", Foot: "enter type", foot: 5, On: onPlan, binds: []bind{{[]string{"enter"}, actEdit}}},
-	{Label: "r p", Does: "plan: live again; compare", Group: "PLAN", Foot: "r reset", foot: 6, On: onPlan, binds: []bind{{[]string{"r"}, actReset}, {[]string{"p"}, actAsIs}}},
+	{Label: "r p", Does: "plan: live again; as it is", Group: "PLAN", Foot: "r reset", foot: 6, On: onPlan, binds: []bind{{[]string{"r"}, actReset}, {[]string{"p"}, actAsIs}}},
+	{Label: "c", Does: "plan: compare with live", Group: "PLAN", Foot: "c compare", foot: 7, On: onPlan, binds: []bind{{[]string{"c"}, actCompare}}},
 
 	{Label: "/", Does: "filter: ws-* cpu>80 k=v !not", Group: "LIST", Foot: "/ filter", foot: 6, On: onFilter, binds: []bind{{[]string{"/", "f3", "f4"}, actFilter}}},
 	{Label: "!", Does: "filter: not", Group: "LIST", On: onList, binds: []bind{{[]string{"!"}, actFilterNot}}},

@@ -101,6 +101,7 @@ type check struct {
 
 func keyChecks() map[action]check {
 	three := tiered(9, 3, "web")
+	dear := paged()
 	host := func(name string) func(*driver, View) bool {
 		return func(d *driver, _ View) bool { return d.m.view.Host == name }
 	}
@@ -136,12 +137,13 @@ func keyChecks() map[action]check {
 		actNextField: {before: []string{"4"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.Field == 1 }},
 		actLastField: {before: []string{"4"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.Field > 5 }},
 		actEdit:      {before: []string{"4"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == FieldPrompt }},
-		actMore: {before: []string{"4"}, on: PlanScreen, done: func(d *driver, was View) bool {
-			return d.m.view.WhatIf != was.WhatIf && strings.Contains(d.text(), "WHAT IF")
+		actMore: {before: []string{"4"}, on: PlanScreen, frame: &dear, done: func(d *driver, was View) bool {
+			return d.m.view.WhatIf != was.WhatIf && strings.Contains(d.text(), "what-if: nothing")
 		}},
-		actLess:  {before: []string{"4"}, on: PlanScreen, done: func(d *driver, was View) bool { return d.m.view.WhatIf != was.WhatIf }},
-		actReset: {before: []string{"4", "+"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.WhatIf == WhatIf{} }},
-		actAsIs:  {before: []string{"4", "+"}, on: PlanScreen, done: func(d *driver, _ View) bool { return d.m.view.AsIs && strings.Contains(d.text(), "live values") }},
+		actLess:    {before: []string{"4"}, on: PlanScreen, frame: &dear, done: func(d *driver, was View) bool { return d.m.view.WhatIf != was.WhatIf }},
+		actReset:   {before: []string{"4", "+"}, on: PlanScreen, frame: &dear, done: func(d *driver, _ View) bool { return d.m.view.WhatIf == WhatIf{} }},
+		actAsIs:    {before: []string{"4", "+"}, on: PlanScreen, frame: &dear, done: func(d *driver, _ View) bool { return d.m.view.AsIs && strings.Contains(d.text(), "live values") }},
+		actCompare: {before: []string{"4"}, on: PlanScreen, frame: &dear, done: func(d *driver, _ View) bool { return strings.Contains(d.text(), "compared with live") }},
 		actAlerts: {done: func(d *driver, _ View) bool {
 			return d.m.view.Screen == AlertsScreen && strings.Contains(d.text(), "5 alerts  2 open")
 		}},

@@ -118,9 +118,11 @@ type View struct {
 	Alert        string // under the cursor of the alerts screen
 	HideResolved bool
 
-	WhatIf WhatIf // what was changed on the plan screen
-	AsIs   bool   // and is not to be looked at
-	Field  int    // under its cursor
+	WhatIf   WhatIf // what was changed on the plan screen
+	WhatIfOf string // of this pool; "": of the one on screen
+	AsIs     bool   // and is not to be looked at
+	Compare  bool   // what is live stands beside it
+	Field    int    // under its cursor
 
 	MouseOff bool // the terminal selects text instead
 

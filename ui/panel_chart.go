@@ -16,6 +16,7 @@ type history struct {
 	top    float64 // what it is relative to, NaN when not known
 	topIs  string  // "cap", "of"
 	target float64 // NaN: none
+	zero   bool    // its axis begins at 0: a count of few things
 }
 
 // spanOf is what the chart covers: what it says itself, else what was asked.
@@ -195,7 +196,7 @@ func scale(h history, peak float64) (lo, hi float64) {
 	if peak <= h.top && h.top <= max(peak*2.5, hi) {
 		hi = h.top
 	}
-	if low := lowest(h.values); low > hi*0.6 && h.name != "cpu" {
+	if low := lowest(h.values); low > hi*0.6 && h.name != "cpu" && !h.zero {
 		step := nice((hi - low) / 2)
 		lo = math.Max(0, math.Floor((low-(hi-low)/4)/step)*step)
 	}

@@ -69,6 +69,9 @@ func usedText(n capacity.Num, target float64) (string, style) {
 		return unknownText + "  ", unknown
 	}
 	text, mark := capacity.PercentBeside(n.V, target), fullSign(n.V)
+	if n.V >= 9.995 { // a column holds no more
+		text = ">999%"
+	}
 	switch {
 	case mark.text != "":
 		return text + mark.text, mark.role.style()

@@ -105,7 +105,7 @@ func verdictOn(screen Screen, f Frame, v View) string {
 	case screen == HelpScreen:
 		return "help"
 	case screen == PlanScreen: // its own, on paper
-		if q, _, _ := planQuestion(&f, &v, false); len(f.Pools) > 0 {
+		if q, _ := planQuestion(&f, &v, false); len(f.Pools) > 0 {
 			if _, err := capacity.NewPlan(q); err == nil {
 				return "NEED"
 			}
@@ -258,7 +258,9 @@ func TestGolden(t *testing.T) {
 		"cores-200x50":        {f: scenes()["tiers"], v: View{Screen: CoresScreen, Grouped: ByPool}, w: 200, h: 50},
 		"plan-80x24":          {f: paged(), v: View{Screen: PlanScreen}, w: 80, h: 24},
 		"plan-120x40":         {f: paged(), v: View{Screen: PlanScreen}, w: 120, h: 40},
-		"plan-200x50":         {f: paged(), v: View{Screen: PlanScreen, WhatIf: WhatIf{FieldUsers: capacity.Known(120_000)}}, w: 200, h: 50},
+		"plan-200x50":         {f: pagedFor(90), v: View{Screen: PlanScreen, WhatIf: WhatIf{FieldUsers: capacity.Known(120_000)}}, w: 200, h: 50},
+		"plan-compare-80x24":  {f: paged(), v: View{Screen: PlanScreen, Compare: true, WhatIf: WhatIf{FieldUsers: capacity.Known(120_000)}}, w: 80, h: 24},
+		"plan-compare-120x40": {f: paged(), v: View{Screen: PlanScreen, Compare: true, WhatIf: WhatIf{FieldUsers: capacity.Known(120_000)}}, w: 120, h: 40},
 		"plan-40x10-ascii":    {f: paged(), v: View{Screen: PlanScreen}, w: 40, h: 10, ascii: true},
 		"alerts-80x24":        {f: alarmed, v: View{Screen: AlertsScreen}, w: 80, h: 24},
 		"alerts-120x40":       {f: alarmed, v: View{Screen: AlertsScreen}, w: 120, h: 40},

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"capmon/capacity"
 	"capmon/fleet"
 )
@@ -49,7 +47,7 @@ func init() {
 				m.view.Note = x.name + " " + strconv.Quote(text) + ": " + err.Error()
 				return
 			}
-			m.view.setField(x.id, n)
+			m.setField(x.id, n)
 		},
 	}
 }
@@ -74,6 +72,9 @@ const (
 	FieldMin
 	FieldMax
 	FieldPrice
+	FieldSLA
+	FieldUp
+	FieldSLO
 	fieldIDs
 )
 
@@ -95,89 +96,93 @@ type planField struct {
 
 // planQuestion is the question of the pool on screen, with what was changed in
 // place of what is live.
-func planQuestion(f *Frame, v *View, live bool) (q capacity.Question, p *fleet.Pool, lacks []string) {
+func planQuestion(f *Frame, v *View, live bool) (q capacity.Question, p *fleet.Pool) {
 	if len(f.Pools) == 0 {
-		return q, nil, []string{"no host has been read yet"}
+		return q, nil
 	}
 	p = &f.Pools[poolAt(f, v)]
-	q, lacks = f.Question(p)
+	m := f.Measured(p)
+	if m.Hosts == 0 { // what was is no load of now
+		return capacity.Question{Rule: capacity.Rule{Target: p.Target}, WarmUp: p.WarmUp}, p
+	}
+	policy := p.Policy
+	now := fleet.Given{Spare: capacity.Known(float64(max(policy.Spare, 0)))}
+	if policy.Target > 0 && policy.Target <= 1 {
+		now.Target = capacity.Known(policy.Target)
+	}
+	g := now
+	is := v.whatIf(p)
 	if live {
-		return q, p, lacks
+		is = WhatIf{}
 	}
-	is := func(id FieldID) bool { return v.WhatIf[id].OK }
-	n := func(id FieldID) float64 { return v.WhatIf[id].V }
-	scale := 1.0
-	if is(FieldRPS) {
-		if q.RPS.OK && q.RPS.V > 0 {
-			scale = n(FieldRPS) / q.RPS.V
+	or := func(id FieldID, n capacity.Num) capacity.Num {
+		if is[id].OK {
+			return is[id]
 		}
-		q.RPS = capacity.Known(n(FieldRPS))
+		return n
 	}
-	if is(FieldUsers) {
-		if q.Users.OK && q.Users.V > 0 && !is(FieldRPS) {
-			scale = n(FieldUsers) / q.Users.V
-			if q.RPS.OK { // as many requests each as now
-				q.RPS = capacity.Known(q.RPS.V * scale)
-			}
+	g.Users, g.RPS, g.PerServer, g.Cost = is[FieldUsers], is[FieldRPS], is[FieldPerServer], is[FieldCost]
+	g.Target, g.Spare, g.WarmUp = or(FieldTarget, g.Target), or(FieldSpare, g.Spare), is[FieldWarmUp]
+	q = m.Question(g)
+	q.Growth = planGrowth(p, m.Question(now), is)
+	q.Rule.Min, q.Rule.Max = int(or(FieldMin, whole64(policy.Min)).V), int(or(FieldMax, whole64(policy.Max)).V)
+	if q.Rule.Zones = f.Zones(p); policy.SLA > 0 && policy.Availability > 0 {
+		q.Rule.SLA, q.Rule.Availability = or(FieldSLA, num(policy.SLA)).V, or(FieldUp, num(policy.Availability)).V
+	}
+	if q.Price = is[FieldPrice]; !q.Price.OK && policy.Price > 0 {
+		q.Price = num(policy.Price)
+	}
+	if policy.SLO != nil && q.Cost.OK {
+		slo := *policy.SLO
+		slo.Within = or(FieldSLO, num(slo.Within)).V
+		q.SLO = &slo
+	}
+	return q, p
+}
+
+// whatIf is what was changed of a pool and is to be looked at.
+func (v *View) whatIf(p *fleet.Pool) WhatIf {
+	if v.AsIs || p == nil || v.WhatIfOf != "" && v.WhatIfOf != p.Name {
+		return WhatIf{}
+	}
+	return v.WhatIf
+}
+
+func whole64(n int) capacity.Num { return capacity.Known(float64(max(n, 0))) }
+
+// planGrowth is that of the leading load, from that of the nearest limit.
+func planGrowth(p *fleet.Pool, now capacity.Question, is WhatIf) capacity.Growth {
+	g := capacity.Growth{For: 10 * time.Minute}
+	if n := is[FieldAhead]; n.OK {
+		g.For = time.Duration(n.V * float64(time.Second))
+	}
+	if n := is[FieldGrowth]; n.OK {
+		g.PerSecond = n.V / 60
+	} else if n := growsNow(p, now); n.OK {
+		g.PerSecond = n.V
+	}
+	return g
+}
+
+// growsNow is how much more of the leading load comes in a second.
+func growsNow(p *fleet.Pool, now capacity.Question) capacity.Num {
+	for _, load := range []capacity.Num{now.Users, now.RPS, now.CoresUsed} {
+		if grows := p.Grows(); load.OK && grows.OK {
+			return num(load.V * grows.V)
 		}
-		q.Users = capacity.Known(n(FieldUsers))
 	}
-	if q.CoresUsed.OK {
-		q.CoresUsed = capacity.Known(q.CoresUsed.V * scale)
-	}
-	if is(FieldGrowth) {
-		q.Growth.PerSecond = n(FieldGrowth) / 60
-	}
-	if is(FieldAhead) {
-		q.Growth.For = time.Duration(n(FieldAhead) * float64(time.Second))
-	}
-	if is(FieldPerServer) {
-		q.PerServer = capacity.Known(n(FieldPerServer))
-		if !q.Users.OK && p.Users.OK {
-			q.Users = p.Users
-		}
-	}
-	if is(FieldCost) {
-		q.Cost, q.CoresUsed = capacity.Known(n(FieldCost)), capacity.Num{}
-	}
-	if is(FieldTarget) {
-		q.Rule.Target = n(FieldTarget)
-	}
-	if is(FieldSpare) {
-		q.Rule.Spare = int(n(FieldSpare))
-	}
-	if is(FieldWarmUp) {
-		q.WarmUp = time.Duration(n(FieldWarmUp) * float64(time.Second))
-	}
-	if is(FieldMin) {
-		q.Rule.Min = int(n(FieldMin))
-	}
-	if is(FieldMax) {
-		q.Rule.Max = int(n(FieldMax))
-	}
-	if is(FieldPrice) {
-		q.Price = capacity.Known(n(FieldPrice))
-	}
-	return q, p, lacks
+	return capacity.Num{}
 }
 
 // planFields are the fields that mean something for the pool on screen.
 func planFields(f *Frame, v *View) []planField {
-	now, p, _ := planQuestion(f, v, true)
-	q, _, _ := planQuestion(f, v, v.AsIs)
+	now, p := planQuestion(f, v, true)
+	q, _ := planQuestion(f, v, false)
 	if p == nil {
 		return nil
 	}
-	whole := func(n float64) capacity.Num { return capacity.Known(n) }
-	values := func(q capacity.Question) [fieldIDs]capacity.Num {
-		perSecond := func(v float64) capacity.Num { return capacity.Known(v * 60) }
-		return [fieldIDs]capacity.Num{
-			FieldUsers: q.Users, FieldRPS: q.RPS, FieldGrowth: perSecond(q.Growth.PerSecond), FieldAhead: whole(q.Growth.Horizon().Seconds()),
-			FieldPerServer: q.PerServer, FieldCost: q.Cost, FieldTarget: whole(q.Rule.Target), FieldSpare: whole(float64(q.Rule.Spare)),
-			FieldWarmUp: whole(q.WarmUp.Seconds()), FieldMin: whole(float64(q.Rule.Min)), FieldMax: whole(float64(q.Rule.Max)), FieldPrice: q.Price,
-		}
-	}
-	was, is := values(now), values(q)
+	changed := v.whatIf(p)
+	was, is := planValues(p, &now, WhatIf{}), planValues(p, &q, changed)
 	count := func(n capacity.Num) string {
 		if !n.OK {
 			return unknownText
@@ -224,13 +229,16 @@ func planFields(f *Frame, v *View) []planField {
 		{FieldUsers, "users", "how many, as 88,420 or 90k", is[FieldUsers], was[FieldUsers], count, number(0), tenth},
 		{FieldRPS, "rps", "requests a second", is[FieldRPS], was[FieldRPS], count, number(0), tenth},
 		{FieldGrowth, "growth", "a minute, as +1,200 or -300", is[FieldGrowth], was[FieldGrowth], func(n capacity.Num) string {
+			if !n.OK {
+				return unknownText
+			}
 			s := grouped(n.V)
 			if n.V > 0 {
 				s = "+" + s
 			}
 			return s + "/min"
 		}, func(s string) (float64, error) {
-			return readAmount(strings.TrimSuffix(strings.TrimPrefix(s, "+"), "/min"), -1e9, 1e9)
+			return readGrowth(s)
 		}, func(v float64, up bool) float64 {
 			if up {
 				return v + 100
@@ -279,18 +287,76 @@ func planFields(f *Frame, v *View) []planField {
 			return math.Max(v-0.01, 0)
 		}},
 	}
-	people := now.Users.OK || v.WhatIf[FieldUsers].OK
+	percents := func(n capacity.Num) string { return strconv.FormatFloat(math.Round(n.V*1e8)/1e6, 'f', -1, 64) + "%" }
+	nines := func(s string) (float64, error) {
+		v, err := readAmount(strings.TrimSuffix(s, "%"), 0, 100)
+		if err == nil && (v <= 0 || v >= 100) {
+			err = errors.New("want more than 0 and less than 100 percent, as 99.95")
+		}
+		return v / 100, err
+	}
+	nine := func(v float64, up bool) float64 { // 99 → 99.5 → 99.9: the time that is lost halves or doubles
+		if up {
+			return 1 - (1-v)/2
+		}
+		return math.Max(1-(1-v)*2, 0.5)
+	}
+	fields = append(fields,
+		planField{FieldSLA, "SLA", "percent of the time that enough servers are up", is[FieldSLA], was[FieldSLA], percents, nines, nine},
+		planField{FieldUp, "one is up", "percent of the time that one server is up", is[FieldUp], was[FieldUp], percents, nines, nine})
+	if slo := p.Policy.SLO; slo != nil {
+		name, _, _ := strings.Cut(slo.String(), " ")
+		fields = append(fields, planField{FieldSLO, name, "within how long, as 50ms", is[FieldSLO], was[FieldSLO], func(n capacity.Num) string {
+			if !n.OK {
+				return unknownText
+			}
+			return capacity.Span(n.V)
+		}, readSpan(time.Microsecond), func(v float64, up bool) float64 {
+			if up {
+				return v * 1.25
+			}
+			return v / 1.25
+		}})
+	}
 	return slices.DeleteFunc(fields, func(x planField) bool {
 		switch x.id {
 		case FieldUsers:
-			return !people && !p.Users.OK
+			return !x.value.OK && !p.Users.OK
 		case FieldRPS:
 			return !x.value.OK
 		case FieldCost:
 			return !q.RPS.OK
+		case FieldSLA, FieldUp, FieldSLO:
+			return !x.value.OK
 		}
 		return false
 	})
+}
+
+// planValues are what the fields hold, in the units of the fields.
+func planValues(p *fleet.Pool, q *capacity.Question, is WhatIf) [fieldIDs]capacity.Num {
+	whole := func(n float64) capacity.Num { return capacity.Known(n) }
+	growth := whole(q.Growth.PerSecond * 60)
+	if !p.Grows().OK && !is[FieldGrowth].OK {
+		growth = capacity.Num{}
+	}
+	out := [fieldIDs]capacity.Num{
+		FieldUsers: q.Users, FieldRPS: q.RPS, FieldGrowth: growth, FieldAhead: whole(q.Growth.Horizon().Seconds()),
+		FieldPerServer: q.PerServer, FieldCost: q.Cost, FieldTarget: whole(q.Rule.Target), FieldSpare: whole(float64(q.Rule.Spare)),
+		FieldWarmUp: whole(q.WarmUp.Seconds()), FieldMin: whole(float64(q.Rule.Min)), FieldMax: whole(float64(q.Rule.Max)), FieldPrice: q.Price,
+	}
+	for _, l := range q.Others {
+		if l.Name == "conns" && !q.PerServer.OK { // of a limit that users are not counted by
+			out[FieldPerServer] = whole(l.Typical())
+		}
+	}
+	if q.Rule.SLA > 0 {
+		out[FieldSLA], out[FieldUp] = whole(q.Rule.SLA), whole(q.Rule.Availability)
+	}
+	if p.Policy.SLO != nil && q.SLO != nil {
+		out[FieldSLO] = whole(q.SLO.Within)
+	}
+	return out
 }
 
 // readAmount reads 88,420, 90k or 1.5M within bounds.
@@ -303,6 +369,17 @@ func readAmount(s string, least, most float64) (float64, error) {
 		return 0, fmt.Errorf("want %s to %s", capacity.Amount(least), capacity.Amount(most))
 	}
 	return v, nil
+}
+
+// readGrowth reads +1,200, 1.2k/min or -20/s, a minute.
+func readGrowth(s string) (float64, error) {
+	number, unit, _ := strings.Cut(strings.TrimPrefix(s, "+"), "/")
+	times, ok := map[string]float64{"": 1, "min": 1, "m": 1, "s": 60, "h": 1. / 60}[strings.TrimSpace(unit)]
+	if !ok {
+		return 0, errors.New("want so many in a time, as 1,200/min or -20/s")
+	}
+	v, err := readAmount(number, -1e9, 1e9)
+	return v * times, err
 }
 
 func readWhole(s string) (float64, error) {
@@ -324,8 +401,13 @@ func readSpan(least time.Duration) func(string) (float64, error) {
 	}
 }
 
-// setField changes a field, or takes the change back where it is live again.
-func (v *View) setField(id FieldID, n float64) {
+// setField changes a field of the pool on screen; what was changed of another
+// one goes.
+func (m *model) setField(id FieldID, n float64) {
+	v, name := &m.view, m.frame.Pools[poolAt(&m.frame, &m.view)].Name
+	if v.WhatIfOf != name {
+		v.WhatIf, v.WhatIfOf = WhatIf{}, name
+	}
 	v.WhatIf[id] = capacity.Known(n)
 	v.AsIs = false
 }
@@ -338,6 +420,9 @@ func (m *model) editField() {
 }
 
 func planSettle(m *model) {
+	if p := worst(&m.frame); m.view.Pool == "" && p != nil {
+		m.view.Pool = p.Name // stays, whichever becomes the most urgent
+	}
 	m.view.Field = min(m.view.Field, max(len(planFields(&m.frame, &m.view))-1, 0))
 }
 
@@ -349,21 +434,28 @@ func planAct(m *model, do action) bool {
 		return false
 	}
 	switch do {
-	case actNextField, actDown, actRight:
+	case actNextField, actRight:
 		v.Field = (v.Field + 1) % n
-	case actLastField, actUp, actLeft:
+	case actLastField, actLeft:
 		v.Field = (v.Field + n - 1) % n
+	case actDown, actUp:
+		if top, _ := planFrame(&m.frame, v, m.w, m.h); top <= 2 { // no field is in sight
+			return false
+		}
+		v.moveField(planFieldLines(fields, m.w), do == actDown)
+	case actCompare:
+		v.Compare = !v.Compare
 	case actMore, actLess:
 		x := fields[v.Field]
 		if !x.value.OK {
 			v.Note = x.name + " is not known: enter gives it a value"
 			return true
 		}
-		v.setField(x.id, x.step(x.value.V, do == actMore))
+		m.setField(x.id, x.step(x.value.V, do == actMore))
 	case actEdit:
 		m.editField()
 	case actReset:
-		v.WhatIf, v.AsIs, v.Note = WhatIf{}, false, "back to what is live"
+		v.WhatIf, v.WhatIfOf, v.AsIs, v.Note = WhatIf{}, "", false, "back to what is live"
 	case actAsIs:
 		if v.WhatIf == (WhatIf{}) {
 			v.Note = "nothing was changed: + and - do, enter types"
@@ -382,6 +474,29 @@ func planAct(m *model, do action) bool {
 		return false
 	}
 	return true
+}
+
+// moveField goes to the row below or above, as near as can be, and beyond the
+// last row through what scrolls.
+func (v *View) moveField(lines [][]int, down bool) {
+	at := slices.IndexFunc(lines, func(l []int) bool { return slices.Contains(l, v.Field) })
+	if at < 0 {
+		return
+	}
+	place := slices.Index(lines[at], v.Field)
+	switch {
+	case !down && v.Scroll > 0:
+		v.Scroll--
+		return
+	case down && at == len(lines)-1:
+		v.Scroll++
+		return
+	case down:
+		at++
+	case at > 0:
+		at--
+	}
+	v.Field = lines[at][min(place, len(lines[at])-1)]
 }
 
 // planFrame is how many lines stand above and below what scrolls.
@@ -423,13 +538,13 @@ func planFieldWidth(x *planField) int { return cells(x.name) + cells(x.write(x.v
 // drawPlanScreen is a pool on paper, with what the user changes of it.
 func drawPlanScreen(a area, f *Frame, v *View, th Theme) {
 	top, foot := planFrame(f, v, a.w, a.h)
-	q, p, lacks := planQuestion(f, v, v.AsIs)
+	q, p := planQuestion(f, v, false)
 	plan, err := capacity.NewPlan(q)
 	if a.h < 6 {
-		drawPlanVerdict(a.row(0), f, v, p, &plan, err, lacks)
+		drawPlanVerdict(a.row(0), f, v, p, &plan, err)
 	} else {
-		drawHeader(a.row(0), f, v, planWhere(f, v, p)...)
-		drawPlanVerdict(a.row(1), f, v, p, &plan, err, lacks)
+		drawHeader(a.row(0), f, v, planWhere(f, v, p, a.w)...)
+		drawPlanVerdict(a.row(1), f, v, p, &plan, err)
 	}
 	if top > 2 {
 		drawPlanFields(a.rows(2, top-2), planFields(f, v), v)
@@ -443,21 +558,23 @@ func drawPlanScreen(a area, f *Frame, v *View, th Theme) {
 	}
 }
 
-func planWhere(f *Frame, v *View, p *fleet.Pool) []segment {
-	s := []segment{{"4 plan", normal, 5, false}}
+func planWhere(f *Frame, v *View, p *fleet.Pool, w int) []segment {
+	s := []segment{{"4 plan", normal, 2, false}}
 	if p != nil && tiers(f) {
 		s = append(s, segment{"pool " + cutMiddle(p.Name, 16), strong, 3, false})
 	}
-	state := "live values"
-	if v.WhatIf != (WhatIf{}) && !v.AsIs {
-		state = "WHAT IF"
-		return append(s, segment{state, roleNotice.style(), 1, false}, segment{"nothing is changed on any host", dim, 7, false})
+	if v.whatIf(p) != (WhatIf{}) {
+		text := "what-if: nothing is changed on any host"
+		if w < 80 || w < 110 && (f.Simulated || v.Warning != "") { // which must stand there too
+			text = "what-if"
+		}
+		return append(s, segment{text, roleNotice.style(), 0, false})
 	}
-	return append(s, segment{state, dim, 6, false})
+	return append(s, segment{"live values", dim, 6, false}, segment{"nothing is changed on any host", dim, 7, false})
 }
 
 // drawPlanVerdict is the number, or why there is none.
-func drawPlanVerdict(a area, f *Frame, v *View, p *fleet.Pool, plan *capacity.Plan, err error, lacks []string) {
+func drawPlanVerdict(a area, f *Frame, v *View, p *fleet.Pool, plan *capacity.Plan, err error) {
 	pad := 1
 	if a.w < 60 {
 		pad = 0
@@ -471,17 +588,17 @@ func drawPlanVerdict(a area, f *Frame, v *View, p *fleet.Pool, plan *capacity.Pl
 	default:
 		s := &plan.Sizing
 		need, run := grouped(float64(s.Need)), grouped(float64(s.Run))
-		texts := []string{"NEED " + need + " (" + grouped(float64(s.Raw)) + " for " + percent(capacity.Known(plan.Target)) + "% +" + strconv.Itoa(s.Spare) + " spare)   run " + run, "NEED " + need + "   run " + run, "NEED " + need + "/" + run}
+		made := " (" + grouped(float64(s.Raw)) + " for " + percent(capacity.Known(plan.TargetOf(s.Limit))) + "%"
+		if s.Spare > 0 {
+			made += " +" + strconv.Itoa(s.Spare) + " spare"
+		}
+		texts := []string{"NEED " + need + made + ")   run " + run, "NEED " + need + "   run " + run, "NEED " + need + "/" + run}
 		if s.Short > 0 {
 			short := "   SHORT " + grouped(float64(s.Short)) + " of max " + strconv.Itoa(plan.Rule.Max)
 			texts = append([]string{texts[0] + short, texts[1] + short}, texts[1:]...)
 		}
-		if v.WhatIf != (WhatIf{}) && !v.AsIs {
-			if live, _, _ := planQuestion(f, v, true); true {
-				if was, err := capacity.NewPlan(live); err == nil {
-					texts = append([]string{texts[0] + "   (live: NEED " + grouped(float64(was.Sizing.Need)) + ")"}, texts...)
-				}
-			}
+		if beside := planLive(f, v, p, s.Need); beside != "" {
+			texts = append([]string{texts[0] + beside, texts[1] + beside}, texts...)
 		}
 		st := strong
 		if s.Short > 0 {
@@ -492,6 +609,22 @@ func drawPlanVerdict(a area, f *Frame, v *View, p *fleet.Pool, plan *capacity.Pl
 			a.text(x, 0, normal, binds)
 		}
 	}
+}
+
+// planLive is the number that is live, beside another one.
+func planLive(f *Frame, v *View, p *fleet.Pool, need int) string {
+	if v.whatIf(p) != (WhatIf{}) {
+		q, _ := planQuestion(f, v, true)
+		was, err := capacity.NewPlan(q)
+		if err != nil {
+			return "   (live: ?)"
+		}
+		return "   (live: NEED " + grouped(float64(was.Sizing.Need)) + ")"
+	}
+	if !p.Need.OK || p.Need.V == float64(need) {
+		return ""
+	}
+	return "   (line 2 says " + count(p.Need, 9) + ": it is steadied)"
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
@@ -507,7 +640,7 @@ func drawPlanFields(a area, fields []planField, v *View) {
 			from := x
 			x = a.text(x, y, dim, f.name) + 1
 			st, left, right := normal, "[ ", " ]"
-			if f.value != f.live && v.WhatIf[f.id].OK && !v.AsIs {
+			if f.value != f.live && v.WhatIf[f.id].OK {
 				st, left = strong, "[*"
 			}
 			if !f.value.OK {
@@ -522,129 +655,4 @@ func drawPlanFields(a area, fields []planField, v *View) {
 			x += 3
 		}
 	}
-}
-
-// planBody is how the number is made, what other numbers of servers would come
-// to, and what to do.
-func planBody(f *Frame, v *View, w, h int, ascii bool) *canvas {
-	q, p, lacks := planQuestion(f, v, v.AsIs)
-	plan, err := capacity.NewPlan(q)
-	c := newCanvas(w, len(plan.Steps)*3+len(plan.Advice)*2+len(lacks)*3+40, ascii)
-	a := c.all()
-	y := 0
-	say := func(x int, st style, s string) {
-		for line := range strings.SplitSeq(ansi.Wrap(s, max(w-x-1, 1), ""), "\n") {
-			a.text(x, y, st, line)
-			y++
-		}
-	}
-	if p == nil || err != nil {
-		for _, s := range lacks {
-			say(1, normal, s)
-		}
-		return c
-	}
-	if w >= 60 && h >= 12 {
-		drawTitle(a.row(y), "how the number is made")
-		y++
-		steps := plan.Sizing.Steps
-		if h >= 36 {
-			steps = plan.Steps
-		}
-		for _, s := range steps {
-			st := normal
-			if strings.HasPrefix(s, "need = ") || strings.HasSuffix(s, "(binds)") {
-				st = strong
-			}
-			say(1, st, s)
-		}
-	}
-	drawTitle(a.row(y), "servers", "what each number would come to")
-	y++
-	y += drawPlanTable(a.rows(y, c.h-y), &plan)
-	if len(plan.Advice) > 0 {
-		drawTitle(a.row(y), "what to do, in order")
-		y++
-		for i, s := range plan.Advice {
-			a.text(1, y, strong, strconv.Itoa(i+1))
-			say(4, normal, s)
-		}
-	}
-	if len(lacks) > 0 || !p.Growth.OK {
-		drawTitle(a.row(y), "how far to trust it")
-		y++
-		for _, s := range lacks {
-			say(1, dim, s)
-		}
-		if p.Trend.Step != "" {
-			say(1, dim, "growth: "+strings.TrimPrefix(p.Trend.Step, "trend "))
-		}
-		if p.TargetFrom != "" && !v.WhatIf[FieldTarget].OK {
-			say(1, dim, "target: "+p.TargetFrom)
-		}
-	}
-	top, foot := planFrame(f, v, w, h)
-	if rest := h - top - foot - y; rest >= leastChart+2 && w >= 100 {
-		if known := histories(f); len(known) > 0 {
-			stackCharts(a.rows(y, min(rest, 16)), known[:1], f, v)
-		}
-	}
-	return c
-}
-
-// drawPlanTable is servers × what they mean; it returns the lines used.
-func drawPlanTable(a area, p *capacity.Plan) int {
-	rows := slices.Clone(p.Rows)
-	later, name := "", 10
-	if p.Later.OK {
-		later = "in " + capacity.Span(p.Growth.Horizon().Seconds()) + " (" + count(p.Later, 9) + ")"
-		name = max(name, cells(later)+2)
-	}
-	const width = 8
-	for len(rows) > 1 && len(rows)*width > a.w-name-1 {
-		rows = slices.Delete(rows, leastOf(rows), leastOf(rows)+1)
-	}
-	type line struct {
-		name string
-		cell func(*capacity.Row) (string, style)
-		on   bool
-	}
-	used := func(of func(*capacity.Row) capacity.Num) func(*capacity.Row) (string, style) {
-		return func(r *capacity.Row) (string, style) { return usedText(of(r), p.Target) }
-	}
-	y := 0
-	for _, l := range []line{
-		{"servers", func(r *capacity.Row) (string, style) { return grouped(float64(r.Servers)) + "  ", strong }, true},
-		{"now", used(func(r *capacity.Row) capacity.Num { return r.Now }), true},
-		{"one lost", used(func(r *capacity.Row) capacity.Num { return r.Lost }), true},
-		{later, used(func(r *capacity.Row) capacity.Num { return r.Later }), later != ""},
-		{"full in", func(r *capacity.Row) (string, style) {
-			if !r.FullIn.OK {
-				return "-  ", dim
-			}
-			return spanText(r.FullIn) + "  ", normal
-		}, later != ""},
-		{"a day", func(r *capacity.Row) (string, style) { return moneyText(r.PerDay.V, 7) + "  ", normal }, p.Price.OK},
-		{"", func(r *capacity.Row) (string, style) {
-			return first(width-1, strings.Join(r.Marks, ","), last(r.Marks)) + "  ", strong
-		}, true},
-	} {
-		if !l.on {
-			continue
-		}
-		a.text(1, y, dim, l.name)
-		for i := range rows {
-			text, st := l.cell(&rows[i])
-			a.right(name+(i+1)*width, y, st, text)
-		}
-		y++
-	}
-	return y
-}
-
-func last(list []string) string {
-	if len(list) == 0 {
-		return ""
-	}
-	return list[len(list)-1]
 }

@@ -306,6 +306,10 @@ func (m *model) steps() {
 		m.back()
 		return
 	}
+	if v.Screen == PlanScreen { // of its pool
+		v.Under, v.Screen, v.Scroll = v.Screen, StepsScreen, 0
+		return
+	}
 	v.Pool = ""
 	if h := hostNamed(&m.frame, v.Host); v.Screen == HostScreen && h != nil {
 		v.Pool = h.Pool

@@ -35,20 +35,17 @@ func (a *amount) Set(text string) error {
 	return nil
 }
 
-// of is the amount given what was measured, and how many times that it is: 1
-// where nothing was given, unknown where nothing was measured.
-func (a *amount) of(measured capacity.Num, name string) (v, by capacity.Num, err error) {
+// of is the amount, unknown where none was given.
+func (a *amount) of(measured capacity.Num, name string) (capacity.Num, error) {
 	switch {
 	case !a.set:
-		return measured, capacity.Known(1), nil
+		return capacity.Num{}, nil
 	case a.times && !measured.OK:
-		return v, by, fmt.Errorf("--%s %s: nothing is measured to be multiplied: want a number, or --from or --agents with %s known", name, a.text, name)
+		return capacity.Num{}, fmt.Errorf("--%s %s: nothing is measured to be multiplied: want a number, or --from or --agents with %s known", name, a.text, name)
 	case a.times:
-		return capacity.Known(a.v * measured.V), capacity.Known(a.v), nil
-	case measured.OK && measured.V > 0:
-		return capacity.Known(a.v), capacity.Known(a.v / measured.V), nil
+		return capacity.Known(a.v * measured.V), nil
 	}
-	return capacity.Known(a.v), capacity.Num{}, nil
+	return capacity.Known(a.v), nil
 }
 
 // notNegative reads a number of 0 and up; commas between thousands may stand in it.

@@ -166,7 +166,7 @@ func TestRoomOfTheFleet(t *testing.T) {
 	}
 }
 
-func measure(t *testing.T, s fleet.Snapshot, pool string) report.Measured {
+func measure(t *testing.T, s fleet.Snapshot, pool string) fleet.Measured {
 	t.Helper()
 	var b bytes.Buffer
 	if err := report.JSON(&b, s); err != nil {
@@ -183,7 +183,7 @@ func measure(t *testing.T, s fleet.Snapshot, pool string) report.Measured {
 func TestReadMeasuredOfAPool(t *testing.T) {
 	s := tiers()
 	known := capacity.Known
-	want := report.Measured{
+	want := fleet.Measured{
 		Time: "2026-11-23T10:02:00Z", Pool: "web", Hosts: 2, All: 3, Users: known(31_000), RPS: known(3100), Cores: known(8), Least: known(8), Most: known(8),
 		CoresUsed: known(12), Bound: "cpu", Spare: 1, WarmUp: known(180), Target: known(0.8),
 	}
@@ -246,7 +246,7 @@ func TestReadMeasuredRefusesPools(t *testing.T) {
 		"learned":[{"limit":"cpu","trust":"learned","cost":-1,"background":-5}]},
 		{"state":"up","pool":"db","counted":true,"cores_available":1e308,"cores_used":1e308,"learned":[{"limit":"cpu","trust":"learned","cost":1e308,"background":1e308}]},
 		{"state":"up","pool":"db","counted":true,"cores_available":1e308,"cores_used":1e308,"learned":[{"limit":"cpu","trust":"learned","cost":1e308}]}]}`
-	for pool, want := range map[string]report.Measured{
+	for pool, want := range map[string]fleet.Measured{
 		"web": {Pool: "web", Hosts: 1, All: 1},
 		"db":  {Pool: "db", Hosts: 2, All: 2, Users: capacity.Known(1e308), Cores: capacity.Known(1e308), Least: capacity.Known(1e308), Most: capacity.Known(1e308)},
 	} {
@@ -254,5 +254,46 @@ func TestReadMeasuredRefusesPools(t *testing.T) {
 		if d := cmp.Diff(want, got); err != nil || d != "" {
 			t.Errorf("%s: %v (-want +got):\n%s", pool, err, d)
 		}
+	}
+}
+
+// TestSnapshotAndFileMeasureAlike: a plan from a live snapshot and from the file
+// that is made of it take the same.
+func TestSnapshotAndFileMeasureAlike(t *testing.T) {
+	s := tiers()
+	s.Hosts[2].Learned = []fleet.Learned{s.Hosts[1].Learned[0]}
+	s.Hosts[2].Available, s.Hosts[2].Limits = capacity.Known(24), []capacity.Limit{{Name: "conns", Used: 5, Capacity: 800}}
+	s.Pools[1].UsersFrom = "connections"
+	s.Pools[1].Sized = []capacity.PoolLimit{
+		{Limit: capacity.Limit{Name: "cpu", Used: 12, Capacity: 32, Unit: "cores", From: "2 servers of 8 to 24"}, Servers: 2, Least: 8, Most: 24, Target: 0.8, Background: 0.5},
+		{Limit: capacity.Limit{Name: "thread", Used: 1.5, Capacity: 2, Unit: "core", From: "2 servers × 1"}, Servers: 2, Least: 1, Most: 1, Target: 0.5},
+	}
+	for i := range s.Pools {
+		want := s.Measured(&s.Pools[i])
+		if d := cmp.Diff(want, measure(t, s, s.Pools[i].Name)); d != "" {
+			t.Errorf("%s (-snapshot +file):\n%s", s.Pools[i].Name, d)
+		}
+	}
+	if m := s.Measured(&s.Pools[1]); !m.PerServer.OK || !m.Cost.OK || len(m.Sized) != 2 {
+		t.Errorf("nothing to compare: %+v", m)
+	}
+}
+
+// What a file says of a limit is not believed to be more than it can be.
+func TestReadMeasuredDropsLimitsThatAreNone(t *testing.T) {
+	const head = `{"schema":"capmon.snapshot/1","totals":{"hosts":1,"hosts_up":1,"users":5},"pools":[{"name":"web","limits":[`
+	for _, text := range []string{
+		`{"name":"thread","used":-1,"capacity":1,"servers":1}`, `{"name":"thread","used":1,"capacity":0,"servers":1}`, `{"name":"thread","used":1,"capacity":1,"servers":0}`,
+		`{"name":"thread","used":1,"capacity":1,"servers":-4}`, `{"name":"thread","used":1,"capacity":1,"servers":1,"target":7}`, `{"name":"thread","capacity":1,"servers":1}`,
+		`{"name":"thread","used":1,"servers":1}`, `{"name":"thread","used":1,"capacity":1,"servers":2000000}`,
+	} {
+		m, err := report.ReadMeasured(strings.NewReader(head+text+`]}]}`), "")
+		if err != nil || len(m.Sized) != 0 {
+			t.Errorf("%s: %v, %v", text, m.Sized, err)
+		}
+	}
+	m, err := report.ReadMeasured(strings.NewReader(head+`{"name":"cpu","used":1,"capacity":2,"servers":2,"target":0.5,"background":9}]}]}`), "")
+	if err != nil || len(m.Sized) != 1 || m.Sized[0].Background != 0 || m.Sized[0].Least != 1 {
+		t.Errorf("a background above the target: %+v, %v", m.Sized, err)
 	}
 }

@@ -117,6 +117,7 @@ type pool struct {
 	RPS           num         `json:"rps"`
 	RPSCapacity   estimate    `json:"rps_capacity"`
 	Servers       []serverRow `json:"servers"`
+	Limits        []poolLimit `json:"limits"`  // that need is made from
 	Verdict       *verdict    `json:"verdict"` // null: on paper
 }
 

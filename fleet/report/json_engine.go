@@ -167,10 +167,31 @@ func poolOf(p *fleet.Pool) pool {
 		Climb: num(p.Climb), ClimbServers: num(p.ClimbServers), ClimbPriceDay: num(p.ClimbPrice),
 		Target: num{V: p.Target, OK: p.Target > 0}, TargetFrom: text(p.TargetFrom), WaitsS: num{V: p.Waits.Seconds(), OK: p.Need.OK},
 		Users: num(p.Users), UsersFrom: text(p.UsersFrom), UsersNote: text(p.UsersNote), RPS: num(p.RPS),
-		RPSCapacity: estimateOf(p.RPSCapacity), Servers: serverRows(p.Rows), Verdict: verdictOf(p.Verdict),
+		RPSCapacity: estimateOf(p.RPSCapacity), Servers: serverRows(p.Rows), Limits: []poolLimit{}, Verdict: verdictOf(p.Verdict),
 	}
 	v.FullInLowS, v.FullInHighS = ends(p.Trend.FullOf)
+	for _, l := range p.Sized {
+		v.Limits = append(v.Limits, poolLimit{
+			Name: l.Name, Used: num(capacity.Known(l.Used)), Capacity: num(capacity.Known(l.Capacity)), Unit: l.Unit, From: l.From, Servers: l.Servers,
+			Least: num(capacity.Known(l.Least)), Most: num(capacity.Known(l.Most)), Target: num{V: l.Target, OK: l.Target > 0}, Background: num(capacity.Known(l.Background)),
+		})
+	}
 	return v
+}
+
+// poolLimit is one limit of a pool: sums over so many servers, used as NEED
+// counts it.
+type poolLimit struct {
+	Name       string `json:"name"`
+	Used       num    `json:"used"`
+	Capacity   num    `json:"capacity"`
+	Unit       string `json:"unit"`
+	From       string `json:"from"`
+	Servers    int    `json:"servers"`
+	Least      num    `json:"least"` // of one server
+	Most       num    `json:"most"`
+	Target     num    `json:"target"`
+	Background num    `json:"background"` // of one server
 }
 
 // above0Span is a time in seconds that is unknown when it is 0.

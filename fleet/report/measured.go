@@ -4,37 +4,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"capmon/capacity"
+	"capmon/fleet"
 )
 
 // maxMeasured bounds a snapshot that is read back, in bytes: 10,000 hosts.
 const maxMeasured = 64 << 20
-
-// Measured is what a plan takes from a snapshot, or from one pool of it. What
-// was not known there is unknown.
-type Measured struct {
-	Time        string
-	Pool        string // empty when there is no other
-	Hosts, All  int    // that are up, that there are
-	Users, RPS  capacity.Num
-	Cores       capacity.Num // of one host, the mean of those that know
-	Least, Most capacity.Num // of the smallest and the largest
-	CoresUsed   capacity.Num // of all
-	PerServer   capacity.Num // connections one host holds, the mean; unknown where users are not connections
-	Bound       string       // the nearest limit; empty when unknown
-	Spare       int
-	WarmUp      capacity.Num // seconds
-	Target      capacity.Num
-	// Cost is the CPU seconds of a request and Background the cores that a host
-	// uses besides, where all hosts have learned them: the means, by cores.
-	Cost, Background capacity.Num
-}
 
 // back is a snapshot that is read back, of any release.
 type back struct {
@@ -63,6 +42,18 @@ type backPool struct {
 	Spare     int      `json:"spare"`
 	WarmUp    *float64 `json:"warm_up_s"`
 	Target    *float64 `json:"target"`
+	Limits    []struct {
+		Name       string   `json:"name"`
+		Used       *float64 `json:"used"`
+		Capacity   *float64 `json:"capacity"`
+		Unit       string   `json:"unit"`
+		From       string   `json:"from"`
+		Servers    int      `json:"servers"`
+		Least      *float64 `json:"least"`
+		Most       *float64 `json:"most"`
+		Target     *float64 `json:"target"`
+		Background *float64 `json:"background"`
+	} `json:"limits"`
 }
 
 type backHost struct {
@@ -73,6 +64,7 @@ type backHost struct {
 	CoresUsed *float64 `json:"cores_used"`
 	Limits    []struct {
 		Name     string   `json:"name"`
+		Used     *float64 `json:"used"`
 		Capacity *float64 `json:"capacity"`
 	} `json:"limits"`
 	Learned []struct {
@@ -86,26 +78,26 @@ type backHost struct {
 
 // ReadMeasured reads back what JSON wrote: of the pool named, which may be left
 // out where there is only one. Errors say what is wrong with it.
-func ReadMeasured(r io.Reader, pool string) (Measured, error) {
+func ReadMeasured(r io.Reader, pool string) (fleet.Measured, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxMeasured+1))
 	if err != nil {
-		return Measured{}, err
+		return fleet.Measured{}, err
 	}
 	if len(text) > maxMeasured {
-		return Measured{}, fmt.Errorf("it is larger than %d MB", maxMeasured>>20)
+		return fleet.Measured{}, fmt.Errorf("it is larger than %d MB", maxMeasured>>20)
 	}
 	var d back
 	if err := json.Unmarshal(text, &d); err != nil {
-		return Measured{}, fmt.Errorf("not a snapshot: %w", err)
+		return fleet.Measured{}, fmt.Errorf("not a snapshot: %w", err)
 	}
 	if d.Schema != Schema {
-		return Measured{}, fmt.Errorf("its schema is %q, want %q: make it with `capmon snapshot --format json`", d.Schema, Schema)
+		return fleet.Measured{}, fmt.Errorf("its schema is %q, want %q: make it with `capmon snapshot --format json`", d.Schema, Schema)
 	}
 	p, err := d.pool(pool)
 	if err != nil {
-		return Measured{}, err
+		return fleet.Measured{}, err
 	}
-	m := Measured{Time: d.Time}
+	m := fleet.Measured{Time: d.Time, Sized: p.sized()}
 	load := d.Totals
 	if len(d.Pools) > 1 {
 		m.Pool = p.Name
@@ -117,7 +109,7 @@ func ReadMeasured(r io.Reader, pool string) (Measured, error) {
 	if t := measured(p.Target); t.OK && t.V > 0 && t.V <= 1 {
 		m.Target = t
 	}
-	m.machines(d.Hosts)
+	m.Hosted(machines(d.Hosts))
 	if load.UsersFrom == "little" {
 		m.PerServer = capacity.Num{}
 	}
@@ -168,40 +160,46 @@ func (d *back) of(p backPool) backLoad {
 	return load
 }
 
-// machines takes what is known of the hosts that are up.
-func (m *Measured) machines(hosts []backHost) {
-	var cores, conns, cost, background []float64
-	up := 0
+// machines are what is known of the hosts that are up.
+func machines(hosts []backHost) []fleet.MeasuredHost {
+	var out []fleet.MeasuredHost
 	for _, h := range hosts {
 		if h.State != "up" {
 			continue
 		}
-		up++
-		available := measured(h.Available)
-		if available.OK {
-			cores = append(cores, available.V)
-		}
+		v := fleet.MeasuredHost{Cores: measured(h.Available)}
 		for _, l := range h.Limits {
-			if v := measured(l.Capacity); v.OK && l.Name == "conns" {
-				conns = append(conns, v.V)
+			if c := measured(l.Capacity); c.OK && l.Name == "conns" {
+				v.PerServer, v.Conns = c, measured(l.Used)
 			}
 		}
-		if c, b, ok := h.learned(); ok && available.OK {
-			cost, background = append(cost, c*available.V), append(background, b*available.V)
+		if c, b, ok := h.learned(); ok {
+			v.Cost, v.Background = capacity.Known(c), capacity.Known(b)
 		}
+		out = append(out, v)
 	}
-	m.Cores, m.PerServer = measuredMean(cores), measuredMean(conns)
-	if !m.Cores.OK || slices.Min(cores) <= 0 {
-		return
+	return out
+}
+
+// sized are the limits behind the number of servers, without what can't be one.
+func (p *backPool) sized() []capacity.PoolLimit {
+	var out []capacity.PoolLimit
+	for _, l := range p.Limits {
+		used, full, target := measured(l.Used), measured(l.Capacity), measured(l.Target)
+		if !used.OK || !(full.V > 0) || l.Servers < 1 || l.Servers > capacity.MaxServers || target.V > 1 {
+			continue
+		}
+		per := full.V / float64(l.Servers)
+		v := capacity.PoolLimit{
+			Limit:   capacity.Limit{Name: l.Name, Used: used.V, Capacity: full.V, Unit: l.Unit, From: l.From},
+			Servers: l.Servers, Least: measured(l.Least).Or(per), Most: measured(l.Most).Or(per), Target: target.Or(0),
+		}
+		if b := measured(l.Background).Or(0); b < per*v.Target {
+			v.Background = b
+		}
+		out = append(out, v)
 	}
-	m.Least, m.Most = capacity.Known(slices.Min(cores)), capacity.Known(slices.Max(cores))
-	if len(cost) < up {
-		return
-	}
-	if c := measuredMean(cost); c.OK {
-		m.Cost = capacity.Known(c.V / m.Cores.V)
-		m.Background = capacity.Known(measuredMean(background).Or(0) / m.Cores.V)
-	}
+	return out
 }
 
 // learned is what a request costs of the CPU of the host, and what the host uses
@@ -228,50 +226,4 @@ func measured(v *float64) capacity.Num {
 		return capacity.Num{}
 	}
 	return capacity.Known(*v)
-}
-
-// measuredMean is unknown for none, and for what is nothing at all.
-func measuredMean(v []float64) capacity.Num {
-	sum := 0.0
-	for _, x := range v {
-		sum += x / float64(len(v))
-	}
-	if !(sum > 0) || math.IsInf(sum, 0) {
-		return capacity.Num{}
-	}
-	return capacity.Known(sum)
-}
-
-// String is what was measured, in a line.
-func (m Measured) String() string {
-	at := m.Time
-	if _, err := time.Parse(time.RFC3339, at); err != nil {
-		at = "an unknown time"
-	}
-	what := []string{}
-	for _, v := range []struct {
-		n    capacity.Num
-		name string
-	}{{m.Users, "users"}, {m.RPS, "rps"}, {m.CoresUsed, "cores used"}} {
-		if v.n.OK {
-			what = append(what, capacity.Amount(v.n.V)+" "+v.name)
-		} else {
-			what = append(what, "? "+v.name)
-		}
-	}
-	of := ""
-	if m.Pool != "" {
-		of = " of pool " + strconv.Quote(m.Pool)
-	}
-	s := fmt.Sprintf("measured on %d of %d hosts%s at %s: %s", m.Hosts, m.All, of, at, strings.Join(what, ", "))
-	if m.Cost.OK {
-		s += fmt.Sprintf("; learned: %s CPU a request, and %s cores on each host besides", capacity.Span(m.Cost.V), capacity.Amount(m.Background.Or(0)))
-	}
-	if m.Bound == "thread" {
-		s += "; a thread is its nearest limit, which is not counted here: say --workers"
-	}
-	if m.Hosts < m.All {
-		s += "; the load of those that do not answer is not in it"
-	}
-	return s
 }

@@ -61,7 +61,7 @@ func planDocument(p capacity.Plan) planDoc {
 		Need: num(number(s.Need)), Raw: num(number(s.Raw)), Spare: s.Spare, Run: num(number(s.Run)), Short: num(number(s.Short)),
 		Trend: capacity.DirectionUnknown.String(), FullInS: num(p.FullIn), Formula: text(s.Formula), Steps: orEmpty(p.Steps),
 		Target: num(capacity.Known(p.Target)), TargetFrom: text(p.Basis), Users: num(p.Users), RPS: num(p.RPS),
-		RPSCapacity: estimateOf(capacity.Estimate{}), Servers: serverRows(p.Rows), WaitsS: num(capacity.Known(0)),
+		RPSCapacity: estimateOf(capacity.Estimate{}), Servers: serverRows(p.Rows), Limits: []poolLimit{}, WaitsS: num(capacity.Known(0)),
 	}
 	if p.Unit == "users" {
 		v.RoomUsers = num(p.Room)
