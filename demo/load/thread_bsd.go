@@ -1,27 +1,43 @@
-//go:build darwin || freebsd
+//go:build unix && !linux
 
 package load
 
 import (
-	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const canPin = false
+// nameThread does nothing here: it takes a C library.
+func nameThread(string) {}
 
-func pin(int) error { return nil } // Check has refused it
+// onMainThread is of no matter here: threads have no names.
+func onMainThread() bool { return false }
 
-// setNice lowers this process: its threads share one here.
-func setNice(n int) error {
-	if n == 0 {
-		return nil
+// NameProcess gives this process the name that top and capmon show: at most 15
+// bytes, and only where the system has such names (Linux).
+func NameProcess(string) {}
+
+// dieWithParent does nothing here: the pipe from the parent does it.
+func dieWithParent() {}
+
+// NiceNow is how nice this process is.
+func NiceNow() int {
+	n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return 0
 	}
-	if now, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil && now >= n {
-		return nil // it runs behind others already, and may not come forward
-	}
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, n); err != nil {
-		return fmt.Errorf("nice %d: %w", n, err)
-	}
-	return nil
+	return n
 }
+
+// threadCPU is the time the calling thread has been on a core.
+func threadCPU() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // both systems have it
+	return time.Duration(t.Nano())
+}
+
+func pinThread(int) error { return nil }
+
+// CanPin says why threads can't be kept on a core here; "" = they can.
+func CanPin() string { return "this system keeps no thread on a core" }

@@ -2,46 +2,74 @@ package load
 
 import (
 	"fmt"
+	"os"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-const canPin = true
-
-// setNice lowers the calling thread: on Linux each has its own.
-func setNice(n int) error {
-	if n == 0 {
-		return nil
-	}
-	if now, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil && 20-now >= n {
-		return nil // it runs behind others already, and may not come forward
-	}
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, n); err != nil {
-		return fmt.Errorf("nice %d: %w", n, err)
-	}
-	return nil
+// nameThread gives the calling thread the name that top and capmon show.
+func nameThread(name string) {
+	b := append([]byte(name), 0)
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&b[0])), 0, 0, 0) // a name is no reason to fail
 }
 
-// pin holds the calling thread to the i-th core that it may use, beginning
-// anew after the last.
-func pin(i int) error {
-	var may, one unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &may); err != nil {
-		return fmt.Errorf("pin: the cores this process may use: %w", err)
+// onMainThread says whether this goroutine runs on the first thread of the
+// process.
+func onMainThread() bool { return unix.Gettid() == unix.Getpid() }
+
+// NameProcess gives this process the name that top and capmon show: at most 15
+// bytes, and only where the system has such names (Linux).
+func NameProcess(name string) {
+	_ = os.WriteFile("/proc/self/comm", []byte(name), 0) // a name is no reason to fail
+}
+
+// dieWithParent has the kernel end this process with the thread that started it,
+// beside the pipe that tells it so: a process that is stopped reads no pipe.
+func dieWithParent() {
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0) // the pipe is there
+}
+
+// NiceNow is how nice this process is.
+func NiceNow() int {
+	n, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return 0
 	}
-	i %= max(1, may.Count())
-	for cpu := range len(may) * 64 {
-		if !may.IsSet(cpu) {
+	return 20 - n // as the system call has it
+}
+
+// threadCPU is the time the calling thread has been on a core.
+func threadCPU() time.Duration {
+	var t unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) // there since Linux 2.6.12
+	return time.Duration(t.Nano())
+}
+
+// pinThread keeps the calling thread on the i-th core of those it may use,
+// beginning anew after the last.
+func pinThread(i int) error {
+	var may unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &may); err != nil {
+		return fmt.Errorf("pin a thread: which cores it may use: %w", err)
+	}
+	left := i % may.Count()
+	for core := 0; ; core++ {
+		if !may.IsSet(core) {
 			continue
 		}
-		if i == 0 {
-			one.Set(cpu)
-			break
+		if left == 0 {
+			var one unix.CPUSet
+			one.Set(core)
+			if err := unix.SchedSetaffinity(0, &one); err != nil {
+				return fmt.Errorf("pin a thread to core %d: %w", core, err)
+			}
+			return nil
 		}
-		i--
+		left--
 	}
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
-		return fmt.Errorf("pin: %w", err)
-	}
-	return nil
 }
+
+// CanPin says why threads can't be kept on a core here; "" = they can.
+func CanPin() string { return "" }

@@ -1,0 +1,4 @@
+package load
+
+// parent is for systems with signals.
+func parent() {}
