@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -48,6 +49,7 @@ type Config struct {
 	Interval      time.Duration     // MinInterval..MaxInterval; 0 means DefaultInterval
 	Labels        map[string]string // at most sample.MaxLabels
 	Hostname      string            // empty: the name of this machine
+	Scope         string            // a part of a machine that is read as one; its label "scope"
 	Version       string            // of capmon
 	Simulated     bool              // not a machine
 	Log           *slog.Logger      // nil: no log
@@ -119,6 +121,9 @@ func newMachine(c Config) (*sample.Machine, error) {
 	}
 	if !c.Simulated {
 		m.Kernel = kernel()
+	}
+	// Several scopes of one machine have its addresses: none is told by them.
+	if !c.Simulated && c.Scope == "" {
 		var err error
 		if m.Addresses, err = ownAddresses(); err != nil {
 			// Only who balances for whom stays unknown.
@@ -132,7 +137,14 @@ func newMachine(c Config) (*sample.Machine, error) {
 		}
 		m.Hostname = name
 	}
-	for k, v := range c.Labels {
+	labels := maps.Clone(c.Labels)
+	if c.Scope != "" {
+		if labels == nil {
+			labels = make(map[string]string)
+		}
+		labels["scope"] = c.Scope
+	}
+	for k, v := range labels {
 		if k == "" || k != sample.Printable(k) || v != sample.Printable(v) {
 			return nil, fmt.Errorf("label %q=%q: a key and printable text are needed", k, v)
 		}

@@ -33,6 +33,7 @@ type connections struct {
 	found  *listeners
 	table  *portTable
 	rhythm peersRhythm
+	scoped bool // of connections that were made from here nothing is known
 }
 
 var _ Collector = (*connections)(nil)
@@ -89,6 +90,12 @@ func (c *connections) reading(ports []servicePort) Reading {
 	total := &sample.Connections{Source: n.source, Drift: n.drift, TimeWait: n.timeWait, PortsUsed: n.portsUsed, PortsLimit: n.portsLimit}
 	if t.known {
 		total.Established, total.Served = new(t.established), new(t.served())
+	}
+	if c.scoped {
+		total.Established = nil
+		if slices.ContainsFunc(ports, func(p servicePort) bool { return !p.counted }) {
+			total.Served = nil
+		}
 	}
 	return func(s *sample.Sample) {
 		tell := c.rhythm.settle(ports)

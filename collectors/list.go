@@ -24,6 +24,10 @@ type Config struct {
 	// Latency measures response times in the kernel.
 	Latency bool
 
+	// Scope is a part of this machine that is read as if it were one; the zero
+	// value reads all of it. Find tells whether it can be read.
+	Scope Scope
+
 	// KernelAfter is how long after its first reading a collector loads its
 	// program into the kernel, which takes some tens of milliseconds of CPU time.
 	// Until then it takes the road of a process that may not.
@@ -56,6 +60,9 @@ func (c Config) withDefaults() Config {
 // Nothing is opened before the first Collect.
 func List(c Config) []Collector {
 	c = c.withDefaults()
+	if !c.Scope.Whole() {
+		return scopeList(c)
+	}
 	own := new(ownConns)
 	found := newListeners()
 	idle := new(idleCores)

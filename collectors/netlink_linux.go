@@ -152,6 +152,21 @@ func (d *diag) dump(states uint32, stop func() error, each func(*diagSocket)) er
 	return nil
 }
 
+// dumpOf is dump of the sockets that meet one of the conditions, which the
+// kernel chooses by, as conditionsOf makes them; empty = all.
+func (d *diag) dumpOf(states uint32, conditions []byte, stop func() error, each func(*diagSocket)) error {
+	if len(conditions) == 0 {
+		return d.dump(states, stop, each)
+	}
+	if !d.v2 {
+		err := d.dumpOne(withConditions(oldRequest(states), conditions), stop, each)
+		if !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.EOPNOTSUPP) {
+			return err
+		}
+	}
+	return d.dump(states, stop, each)
+}
+
 // find asks for the established socket with these ends, and returns its inode.
 func (d *diag) find(local, remote netip.AddrPort, stop func() error) (inode uint32, err error) {
 	var s diagSocket
@@ -243,6 +258,55 @@ func extensions(states uint32) byte {
 		return 1 << (attrMemory - 1)
 	}
 	return 0
+}
+
+// The kernel's small language to choose sockets by (linux/inet_diag.h).
+const (
+	attrConditions = 1 // INET_DIAG_REQ_BYTECODE
+	condJump       = 1 // INET_DIAG_BC_JMP
+	condSource     = 7 // INET_DIAG_BC_S_COND
+	condHead       = 4 // code, bytes to go on if so, bytes to go on if not
+)
+
+// conditionsOf is true for sockets at a port of ports, at its address where it
+// has only one. The end of the program is yes, four bytes beyond it is no.
+func conditionsOf(ports []servicePort) []byte {
+	if len(ports) == 0 || len(ports) > scopeConditions {
+		return nil
+	}
+	const jump = condHead
+	var b []byte
+	for i := len(ports) - 1; i >= 0; i-- {
+		p := &ports[i]
+		var addr []byte
+		if a := p.only(); a.IsValid() {
+			addr = a.AsSlice()
+		}
+		length := condHead + 8 + len(addr)
+		op := make([]byte, length, length+jump+len(b))
+		op[0], op[1] = condSource, byte(length)
+		binary.NativeEndian.PutUint16(op[2:], uint16(length+jump))
+		if addr != nil {
+			op[4], op[5] = unix.AF_INET, byte(8*len(addr))
+		}
+		binary.NativeEndian.PutUint32(op[8:], uint32(p.port))
+		copy(op[12:], addr)
+		if len(b) > 0 { // so: to the end, over what follows
+			op = append(op, condJump, jump)
+			op = binary.NativeEndian.AppendUint16(op, uint16(jump+len(b)))
+		}
+		b = append(op, b...)
+	}
+	return b
+}
+
+// withConditions adds them to a request.
+func withConditions(request, conditions []byte) []byte {
+	request = binary.NativeEndian.AppendUint16(request, uint16(unix.SizeofNlAttr+len(conditions)))
+	request = binary.NativeEndian.AppendUint16(request, attrConditions)
+	request = append(request, conditions...)
+	binary.NativeEndian.PutUint32(request, uint32(len(request)))
+	return request
 }
 
 // findRequest is a request for the one socket with these ends. The kernel finds

@@ -34,6 +34,11 @@ var askAgain = [...]time.Duration{2 * time.Second, 10 * time.Second, time.Minute
 type owners struct {
 	proc string
 	self int // the process whose sockets are capmon's own
+
+	// among are the processes that are looked at, the first nearFiles of each;
+	// nil = all there are.
+	among func() []int
+
 	held time.Time
 	byID map[uint64]*held
 }
@@ -199,6 +204,12 @@ func (o *owners) walk(ctx context.Context, want map[uint64][]int) map[uint64]map
 				links[inode][pid] = filepath.Join(folder, file)
 			}
 		})
+	}
+	if o.among != nil {
+		for _, pid := range o.among() {
+			look(pid, 0, nearFiles)
+		}
+		return links
 	}
 	var all, far []int // processes; those with more files than nearFiles
 	w.eachName(o.proc, func(_ int, name string) bool {

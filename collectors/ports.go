@@ -41,6 +41,44 @@ type servicePort struct {
 	queue   *listenQueue // nil = unknown
 	behind  uint16       // the port of the service here that all clients are; 0 = an edge
 	peers   []peer       // who held most when last listed, never changed again; nil = not known
+
+	// Of a scope, where others of the machine may listen on the port too.
+	scoped bool
+	not    []netip.Addr // addresses where others do
+	shared bool         // others do
+	mixed  bool         // at an address that is the scope's too: whose a connection is can't be told
+}
+
+// among notes who else listens on the port of a scope.
+func (p *servicePort) among(others []listenSocket) {
+	p.scoped = true
+	for _, o := range others {
+		if o.local.Port() != p.port {
+			continue
+		}
+		a := o.local.Addr()
+		p.shared = true
+		switch {
+		case slices.Contains(p.addrs, a):
+			p.mixed = true
+		case !a.IsUnspecified():
+			p.not = append(p.not, a)
+		}
+	}
+}
+
+// only is the one IPv4 address at which the port of a scope listens; not valid
+// where there are several, or any.
+func (p *servicePort) only() netip.Addr {
+	if !p.scoped || p.any || len(p.addrs) == 0 || !p.addrs[0].Is4() || p.addrs[0].IsUnspecified() {
+		return netip.Addr{}
+	}
+	for _, a := range p.addrs {
+		if a != p.addrs[0] {
+			return netip.Addr{}
+		}
+	}
+	return p.addrs[0]
 }
 
 // listenQueue is the queue of connections that wait to be accepted at a port.
@@ -51,6 +89,9 @@ type listenQueue struct {
 
 // takes tells whether a connection to addr came through this port.
 func (p *servicePort) takes(addr netip.Addr) bool {
+	if slices.Contains(p.not, addr) {
+		return false
+	}
 	if p.any {
 		return true
 	}

@@ -54,8 +54,8 @@ func newRPS(c Config, own *ownConns, found *listeners) *rpsCollector {
 		r.broken = append(r.broken, err)
 	}
 	if r.rules.kernel() || c.Latency {
-		k := newKernelPorts(own, func() (httpCounter, error) { return openHTTPCounter(program, c.Latency, c.Proc) })
-		k.later.after = c.KernelAfter
+		k := newKernelPorts(own, func() (httpCounter, error) { return openHTTPCounter(program, c) })
+		k.later.after, k.lazy = c.KernelAfter, !c.Scope.Whole()
 		r.useKernel(k)
 	}
 	return r

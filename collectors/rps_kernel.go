@@ -2,6 +2,7 @@ package collectors
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -10,8 +11,9 @@ import (
 
 // httpCounter counts HTTP/1 responses in the kernel, by local port.
 type httpCounter interface {
-	// Watch counts a port from zero; one that is watched goes on.
-	Watch(port uint16) error
+	// Watch counts a port from zero; one that is watched goes on. The port of a
+	// scope is counted at its own addresses, or refused.
+	Watch(p *servicePort) error
 	Unwatch(port uint16)
 	// Read returns the responses by the first digit of their status, and the
 	// sends in which none begins; false where the port is not watched.
@@ -29,6 +31,7 @@ type kernelPorts struct {
 	open  func() (httpCounter, error)
 	own   *ownConns
 	later later // when to open
+	lazy  bool  // not before there is a port to watch
 
 	mu      sync.Mutex
 	tried   bool
@@ -41,11 +44,19 @@ type kernelPorts struct {
 type kernelPort struct {
 	account
 	own     [6]uint64 // responses to capmon when the port was first watched
-	err     error     // why it is not watched
+	place   kernelPlace
+	err     error // why it is not watched
 	state   kernelState
 	seen    [6]uint64 // responses at the last reading, capmon's own included
 	other   uint64    // sends at the last reading that were none
 	latency *sample.Latency
+}
+
+// kernelPlace is where the port of a scope is counted: when it changes, so does
+// what may be counted.
+type kernelPlace struct {
+	only          netip.Addr
+	shared, mixed bool
 }
 
 // kernelState is what the kernel has seen of a port.
@@ -66,7 +77,7 @@ func newKernelPorts(own *ownConns, open func() (httpCounter, error)) *kernelPort
 // refuses again. The error is why there is none.
 func (k *kernelPorts) start(ports []servicePort, now time.Time) error {
 	k.mu.Lock()
-	if !k.tried && k.later.due(now) {
+	if !k.tried && (len(ports) > 0 || !k.lazy) && k.later.due(now) {
 		k.tried = true
 		k.counter, k.err = k.open()
 	}
@@ -86,11 +97,17 @@ func (k *kernelPorts) watch(ports []servicePort) {
 	here := make(map[uint16]bool, len(ports))
 	for _, p := range ports {
 		here[p.port] = true
-		if w := k.ports[p.port]; w != nil && w.err == nil {
-			continue
+		place := kernelPlace{p.only(), p.shared, p.mixed}
+		if w := k.ports[p.port]; w != nil {
+			if w.place == place && (w.err == nil || p.scoped) || w.goesOn(place, &p, k.counter) {
+				continue
+			}
+			if w.place != place {
+				k.counter.Unwatch(p.port)
+			}
 		}
-		w := &kernelPort{own: k.own.answers(p.port), state: kernelSilent}
-		if w.err = k.counter.Watch(p.port); w.err != nil {
+		w := &kernelPort{own: k.own.answers(p.port), state: kernelSilent, place: place}
+		if w.err = k.counter.Watch(&p); w.err != nil {
 			w.state = kernelNothing
 		}
 		w.fromZero(time.Now())
@@ -102,6 +119,16 @@ func (k *kernelPorts) watch(ports []servicePort) {
 			delete(k.ports, port)
 		}
 	}
+}
+
+// goesOn tells whether a port that is counted at the same address as before may
+// be counted on, though others listen on it now, or no longer.
+func (w *kernelPort) goesOn(place kernelPlace, p *servicePort, counter httpCounter) bool {
+	if w.err != nil || w.place.only != place.only || counter.Watch(p) != nil {
+		return false
+	}
+	w.place = place
+	return true
 }
 
 // read takes the counts of all ports.

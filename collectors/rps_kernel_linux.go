@@ -29,8 +29,9 @@ type timesAt struct {
 
 // openHTTPCounter loads a program into the kernel; an empty name means the
 // better one that it allows.
-func openHTTPCounter(program string, latency bool, proc string) (httpCounter, error) {
-	h, err := kernel.OpenHTTP(kernel.HTTPOptions{Mode: kernel.Mode(program), Latency: latency, Proc: proc})
+func openHTTPCounter(program string, c Config) (httpCounter, error) {
+	latency := c.Latency
+	h, err := kernel.OpenHTTP(kernel.HTTPOptions{Mode: kernel.Mode(program), Latency: latency, Proc: c.Proc, ByAddr: !c.Scope.Whole()})
 	if err != nil && program == "" {
 		return nil, calm(err)
 	}
@@ -57,6 +58,20 @@ func calm(err error) error {
 		return refusals[n-1]
 	}
 	return err
+}
+
+// Watch implements httpCounter.
+func (k *kernelHTTP) Watch(p *servicePort) error {
+	at := p.only()
+	switch {
+	case p.mixed:
+		return fmt.Errorf("others listen on port %d at the same address: whose a response is can't be told: name an endpoint with --rps", p.port)
+	case p.shared && !at.IsValid():
+		return fmt.Errorf("others listen on port %d at addresses of their own, and this scope at more than one: name an endpoint with --rps", p.port)
+	case p.shared && !k.ByAddr():
+		return fmt.Errorf("others listen on port %d at addresses of their own: telling them apart in the kernel takes Linux 6.16: name an endpoint with --rps", p.port)
+	}
+	return k.WatchAt(p.port, at)
 }
 
 // Unwatch implements httpCounter.

@@ -5,6 +5,6 @@ package collectors
 import "errors"
 
 // openHTTPCounter refuses.
-func openHTTPCounter(string, bool, string) (httpCounter, error) {
+func openHTTPCounter(string, Config) (httpCounter, error) {
 	return nil, errors.New("eBPF is Linux only")
 }

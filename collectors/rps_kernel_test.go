@@ -28,7 +28,8 @@ func newFakeKernel() *fakeKernel {
 	return &fakeKernel{watched: make(map[uint16]bool), class: make(map[uint16][6]uint64), other: make(map[uint16]uint64)}
 }
 
-func (f *fakeKernel) Watch(port uint16) error {
+func (f *fakeKernel) Watch(p *servicePort) error {
+	port := p.port
 	if f.full {
 		return errors.New("no room for another port")
 	}

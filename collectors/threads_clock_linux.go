@@ -31,6 +31,9 @@ type clockSource struct {
 	names *procNames
 	cpu   func(pid int) (nanoseconds uint64, err error)
 
+	scope     *scopeMembers // nil = every process there is
+	scopeTurn uint64
+
 	pace    threadPace
 	newest  kept // /proc/loadavg: its last number is that of the newest process
 	walk    walker
@@ -125,30 +128,41 @@ func (s *clockSource) read(ctx context.Context, now time.Time, t *procTable, wan
 
 // list finds out which processes there are, if the kernel says that one began.
 func (s *clockSource) list(now time.Time) {
+	if s.scope != nil {
+		s.listScope(now)
+		return
+	}
 	b, err := s.newest.read(128)
 	newest := lastField(b)
 	if err == nil && newest == s.lastNew && newest != "" && now.Sub(s.listed) < listEvery {
 		return
 	}
 	s.listed, s.lastNew = now, newest
+	s.relist(func(visit func(pid int)) {
+		s.walk.eachName(s.proc, func(_ int, name string) bool {
+			if pid, err := strconv.ParseUint(name, 10, 31); err == nil && pid > 0 {
+				visit(int(pid))
+			}
+			return true
+		})
+	})
+}
+
+// relist follows the processes that each visits, and no others.
+func (s *clockSource) relist(each func(visit func(pid int))) {
 	for _, p := range s.order {
 		p.gone = true
 	}
 	s.order = s.order[:0]
-	s.walk.eachName(s.proc, func(_ int, name string) bool {
-		pid, err := strconv.ParseUint(name, 10, 31)
-		if err != nil || pid == 0 {
-			return true
-		}
-		p := s.procs[int(pid)]
+	each(func(pid int) {
+		p := s.procs[pid]
 		if p == nil {
 			// It began since the last list, so its clock began at 0 since then.
-			p = &clockProc{procUse: procUse{key: procKey{pid: int(pid)}}, at: s.swept}
-			s.procs[int(pid)] = p
+			p = &clockProc{procUse: procUse{key: procKey{pid: pid}}, at: s.swept}
+			s.procs[pid] = p
 		}
 		p.gone = false
 		s.order = append(s.order, p)
-		return true
 	})
 	for pid, p := range s.procs {
 		if p.gone {

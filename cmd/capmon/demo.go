@@ -50,6 +50,7 @@ func newDemoFleet() *cobra.Command {
 	}
 	cmd.Flags().IntVar(&config.Hosts, "hosts", 9, "how many hosts, 1 to 1000")
 	cmd.Flags().IntVar(&config.Cores, "cores", 8, "cores of each host, 1 to 1024")
+	onlyOnCommandLine(cmd, "cores") // in a file they are those of a scope
 	cmd.Flags().Uint64Var(&config.Seed, "seed", 1, "the same seed gives the same fleet")
 	view.addPolicy(cmd)
 	screen.add(cmd)

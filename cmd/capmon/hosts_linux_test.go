@@ -263,6 +263,7 @@ type snapshotJSON struct {
 type snapshotHost struct {
 	Name, State, Reason string
 	Pool                string
+	Labels              map[string]string
 	Cores               []float64
 	CPU                 *float64
 	RPS                 *float64

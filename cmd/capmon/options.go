@@ -114,7 +114,8 @@ type samplingFlags struct {
 	latency  bool
 	users    string
 
-	kernelAfter time.Duration // see collectors.Config; no flag
+	kernelAfter time.Duration    // see collectors.Config; no flag
+	scope       collectors.Scope // of `capmon agent` only
 }
 
 func (f *samplingFlags) add(cmd *cobra.Command) {
@@ -151,10 +152,10 @@ func newLocalAgent(f samplingFlags, labels []string, log *slog.Logger) (*agents.
 	if f.interval < time.Second || f.interval > 10*time.Second {
 		return nil, usagef("--interval %v: want 1s to 10s", f.interval)
 	}
-	list := collectors.List(collectors.Config{RPS: sources, Users: users, Latency: f.latency, KernelAfter: f.kernelAfter})
+	list := collectors.List(collectors.Config{RPS: sources, Users: users, Latency: f.latency, KernelAfter: f.kernelAfter, Scope: f.scope})
 	a, err := agents.New(agents.Config{
 		Source:   collectors.NewRunner(list, collectors.RunnerOptions{}),
-		Interval: f.interval, Labels: tags, Hostname: hostname(), Version: version(), Log: log,
+		Interval: f.interval, Labels: tags, Hostname: hostname(), Scope: f.scope.String(), Version: version(), Log: log,
 	})
 	return a, asUsage(err)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 type HTTPOptions struct {
 	Mode    Mode
 	Latency bool   // measure response times too
+	ByAddr  bool   // WatchAt tells addresses apart; in mode Send only
 	Proc    string // where /proc is; empty is /proc
 }
 
@@ -118,7 +120,7 @@ func openHTTP(o HTTPOptions) (h *HTTP, err error) {
 			h.want = append(h.want, capPerfmon)
 		}
 	}
-	if err := h.tables.create(o.Latency, h.want, h.keep); err != nil {
+	if err := h.tables.create(o.Latency, o.ByAddr && o.Mode == Send, h.want, h.keep); err != nil {
 		return h, err
 	}
 	var t types // they are read where the first program asks for them
@@ -145,7 +147,11 @@ func (h *HTTP) Caveat() string { return h.caveat }
 
 // Watch counts the responses of a local port, from zero. A port that is watched
 // already goes on.
-func (h *HTTP) Watch(port uint16) error {
+func (h *HTTP) Watch(port uint16) error { return h.WatchAt(port, netip.Addr{}) }
+
+// WatchAt is Watch of the sockets at one IPv4 address, where that is valid and
+// the program tells addresses apart (ByAddr).
+func (h *HTTP) WatchAt(port uint16, addr netip.Addr) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	slot, fresh, err := h.slots.take(port, time.Now())
@@ -155,8 +161,14 @@ func (h *HTTP) Watch(port uint16) error {
 	if err := h.tables.clear(slot); err != nil {
 		return err
 	}
+	if err := h.tables.at(slot, addr); err != nil {
+		return err
+	}
 	return h.tables.point(port, slot)
 }
+
+// ByAddr tells whether WatchAt tells addresses apart.
+func (h *HTTP) ByAddr() bool { return h.tables.addrs != nil }
 
 // Unwatch ends the count of a port.
 func (h *HTTP) Unwatch(port uint16) {

@@ -81,6 +81,25 @@ func (h home) only(r asm.Register) asm.Instructions {
 	}
 }
 
+// atAddr leaves where slot R9 is for one address and the socket in R6, which has
+// its own at field, is at another.
+func (t *tables) atAddr(field int16) asm.Instructions {
+	if t.addrs == nil {
+		return nil
+	}
+	return asm.Instructions{
+		asm.Mov.Reg(asm.R1, asm.R9),
+		asm.LSh.Imm(asm.R1, 2),
+		asm.LoadMapValue(asm.R2, t.addrs.FD(), 0),
+		asm.Add.Reg(asm.R2, asm.R1),
+		asm.LoadMem(asm.R1, asm.R2, 0, asm.Word),
+		asm.LoadMem(asm.R3, asm.R6, field, asm.Word),
+		asm.JEq.Imm(asm.R1, 0, "anywhere"),
+		asm.JNE.Reg(asm.R1, asm.R3, "out"),
+		asm.Mov.Imm(asm.R1, 0).WithSymbol("anywhere"),
+	}
+}
+
 // count adds one to word R7 of slot R9.
 func (t *tables) count() asm.Instructions {
 	line := int32(bits.TrailingZeros(uint(t.shards * shardBytes)))

@@ -13,7 +13,7 @@ import (
 
 // sendLayout is where this kernel keeps what the send program reads.
 type sendLayout struct {
-	port, written                    int16 // struct sock, tcp_sock
+	port, addr, written              int16 // struct sock, tcp_sock
 	kind, consumed, buf, parts, left int16 // struct msghdr: what is still to be sent
 	oneBuffer, manyBuffers           int32 // values of kind
 }
@@ -26,6 +26,7 @@ func newSendLayout(t *types) (l sendLayout, err error) {
 		return v
 	}
 	l.port = at("sock", "__sk_common.skc_num")
+	l.addr = at("sock", "__sk_common.skc_rcv_saddr")
 	l.written = at("tcp_sock", "write_seq")
 	iter := at("msghdr", "msg_iter")
 	l.kind = iter + at("iov_iter", "iter_type")
@@ -107,6 +108,7 @@ func (h *HTTP) sendProgram(l sendLayout, own home) asm.Instructions {
 	},
 		h.tables.toSlot(),
 		own.only(asm.R6),
+		h.tables.atAddr(l.addr),
 		l.piece(),
 		asm.Instructions{asm.Mov.Reg(asm.R2, asm.R6)},
 		h.tables.conn(),

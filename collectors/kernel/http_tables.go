@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"math/bits"
+	"net/netip"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -19,10 +20,12 @@ import (
 //	counts  for each slot, for each shard 8 words of 8 bytes: word 0 counts
 //	        sends that begin no response, word n those of class n. A CPU writes
 //	        its own shard, so that CPUs do not wait for each other.
+//	addrs   for each slot 4 bytes: the IPv4 address at which sockets count; 0 = any
 //	times   for each slot 512 words: the sum of all times in ns, then the
 //	        buckets of bucketOf
 type tables struct {
 	ports, counters, times *ebpf.Map
+	addrs                  *ebpf.Map // nil = sockets at every address count
 	conns                  *ebpf.Map // what is remembered of a connection, in its socket
 	shards                 int       // a power of two
 	line                   []byte    // reading takes no new memory
@@ -35,7 +38,7 @@ const (
 )
 
 // create makes the maps.
-func (t *tables) create(latency bool, want []right, keep func(io.Closer)) error {
+func (t *tables) create(latency, addresses bool, want []right, keep func(io.Closer)) error {
 	cpus, err := ebpf.PossibleCPU()
 	if err != nil {
 		return err
@@ -53,6 +56,11 @@ func (t *tables) create(latency bool, want []right, keep func(io.Closer)) error 
 	}
 	if t.counters, err = shared("http_counts", slotCount*t.shards*shardBytes); err != nil {
 		return err
+	}
+	if addresses {
+		if t.addrs, err = shared("http_addrs", slotCount*4); err != nil {
+			return err
+		}
 	}
 	if latency {
 		if t.times, err = shared("http_times", slotCount*timeBytes); err != nil {
@@ -94,6 +102,19 @@ func newMap(spec *ebpf.MapSpec, want []right, keep func(io.Closer)) (*ebpf.Map, 
 // point makes a port's responses count in a slot; 0 ends it.
 func (t *tables) point(port, slot uint16) error {
 	return put(t.ports, binary.NativeEndian.AppendUint16(nil, slot), int(port)*2)
+}
+
+// at makes only sockets at an IPv4 address count in a slot; one that is not valid
+// is any.
+func (t *tables) at(slot uint16, addr netip.Addr) error {
+	if t.addrs == nil {
+		return nil
+	}
+	four := make([]byte, 4)
+	if addr.IsValid() {
+		four = addr.AsSlice()
+	}
+	return put(t.addrs, four, int(slot)*4)
 }
 
 // clear empties the counters of a slot that no program uses.
