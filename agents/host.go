@@ -215,6 +215,9 @@ func (h *host) take(s *stream, u *rpc.Update, admit func() error) (arrived, erro
 	epoch := h.intake.epoch
 	if len(got.samples) > 0 {
 		h.sink.Samples(h.name, epoch, got.samples)
+		if raw, ok := h.sink.(RawSink); ok {
+			raw.Raw(h.name, epoch, u.GetSamples())
+		}
 	}
 	if len(got.points) > 0 {
 		h.sink.Points(h.name, epoch, got.points)

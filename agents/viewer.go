@@ -39,6 +39,14 @@ type Sink interface {
 	Link(host string, l Link) // when it changes
 }
 
+// RawSink is a Sink that also wants the samples as they were sent: each batch
+// after Samples had it, with those in it that had come before. They are only
+// valid during the call.
+type RawSink interface {
+	Sink
+	Raw(host string, epoch uint64, encoded [][]byte)
+}
+
 // ViewerOptions are what a viewer is made of.
 type ViewerOptions struct {
 	Security Security

@@ -88,6 +88,13 @@ type Change struct {
 	Factor float64   // about how many times as much a request costs since
 }
 
+// Clone is another learner that knows the same.
+func (l *Learner) Clone() Learner {
+	c := *l
+	c.kept, c.block = slices.Clone(l.kept), slices.Clone(l.block)
+	return c
+}
+
 // Add takes one point. Errors wrap ErrInput for nonsense and for a time that
 // is not after the one before, ErrSkipped for a point that lies about demand.
 func (l *Learner) Add(p Point, at time.Time) error {

@@ -25,6 +25,10 @@ import (
 type Config struct {
 	Policy Policy       // of every pool that has none of its own; zero fields are not set
 	Pools  []PoolPolicy // in the order they are shown
+	// Whole gives samples of a host whole whose labels lie between two moments,
+	// both included, Unix milliseconds of the host's clock; nil: only the newest
+	// are known whole. It is called by Snapshot and must not call the fleet.
+	Whole func(host string, from, to int64) []Remembered `json:"-"`
 }
 
 // DefaultTarget is the utilisation to run at when the policy names none.
@@ -34,6 +38,7 @@ const DefaultTarget = 0.80
 type Fleet struct {
 	policy Policy
 	named  []PoolPolicy
+	wholly func(host string, from, to int64) []Remembered
 
 	mu     sync.Mutex
 	hosts  []*host // in the order of Join
@@ -64,7 +69,7 @@ const (
 
 // New returns a fleet without hosts.
 func New(c Config) *Fleet {
-	return &Fleet{policy: c.Policy, named: slices.Clone(c.Pools), byName: make(map[string]*host), byPool: make(map[string]*group)}
+	return &Fleet{wholly: c.Whole, policy: c.Policy, named: slices.Clone(c.Pools), byName: make(map[string]*host), byPool: make(map[string]*group)}
 }
 
 // Join adds a host at the end of the list; a host that is there already only

@@ -13,6 +13,7 @@ const (
 	chunkSize  = 360
 	chunkCount = 24
 	maxPoints  = chunkSize * chunkCount
+	allShared  = 1<<chunkCount - 1
 )
 
 // point is the mean of ten seconds; NaN = unknown.
@@ -26,7 +27,8 @@ type point struct {
 // points holds a day, one slot for each ten seconds.
 type points struct {
 	chunks [chunkCount]*[chunkSize]point
-	low    int64 // the earliest point ever kept, Unix seconds
+	shared uint32 // bit of each chunk that another host holds too: to be copied before it is changed
+	low    int64  // the earliest point ever kept, Unix seconds
 }
 
 // get is the point that begins at the multiple of ten seconds at, or nil.
@@ -50,6 +52,11 @@ func (p *points) put(v point) bool {
 	if c == nil {
 		c = new([chunkSize]point)
 		p.chunks[slot/chunkSize] = c
+	} else if bit := uint32(1) << (slot / chunkSize); p.shared&bit != 0 {
+		own := *c
+		c = &own
+		p.chunks[slot/chunkSize] = c
+		p.shared &^= bit
 	}
 	old := &c[slot%chunkSize]
 	switch {

@@ -21,6 +21,7 @@ type Snapshot struct {
 	Pools     []Pool // at least one; with none named, one called "all"
 	Hosts     []Host // in the order of LIST
 	Chart     Chart
+	Kept      Kept     // what can be looked back at
 	Notes     []string // what a user should know about the whole, e.g. two entries that are one machine
 }
 
@@ -122,7 +123,7 @@ type Host struct {
 	Skew     capacity.Num    // seconds its clock is ahead of ours
 	Counted  bool            // in the totals
 	Machine  *sample.Machine // nil until it answered
-	Newest   *sample.Sample  // at the moment shown; nil when unseen, down or in a gap; at an earlier moment without services and threads
+	Newest   *sample.Sample  // at the moment shown; nil when unseen, down or in a gap; at an earlier moment without services and threads, unless it is known whole
 	Dropped  uint64          // samples lost because this viewer was too slow
 	Restarts int             // new epochs seen since the viewer began
 
@@ -143,7 +144,7 @@ type Host struct {
 
 	Throttled capacity.Num // share of the quota's periods in which it was held back, mean of the last 10 s; unknown without a quota
 
-	// Of the whole machine; unknown at an earlier moment.
+	// Of the whole machine; unknown at an earlier moment that is not known whole.
 	ConnectionsFrom  string       // "ebpf", "sock_diag", "portable"; empty when unknown
 	ConnectionsDrift capacity.Num // what a running counter had too many when last checked
 	TimeWait         capacity.Num // sockets in TIME_WAIT

@@ -13,8 +13,8 @@ import (
 // as it is remembered. now is the viewer's clock.
 //
 // At an earlier moment each host has the numbers of the second that was its
-// newest then, or of the ten seconds around it where only those are kept;
-// services and threads are not kept. A gap is a gap: Newest is nil and the
+// newest then, or of the ten seconds around it where only those are kept, which
+// tell nothing of services and threads. A gap is a gap: Newest is nil and the
 // numbers are unknown.
 func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
 	f.mu.Lock()
@@ -35,7 +35,7 @@ func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
 		if s.Live {
 			hosts[i] = h.view(now, policies[h])
 		} else {
-			hosts[i] = h.viewAt(s.At, policies[h])
+			hosts[i] = h.viewAt(s.At, policies[h], f.wholly)
 		}
 		if h.name == a.Host {
 			hosts[i].Past = h.past(a, s.At, s.Live)
@@ -58,6 +58,7 @@ func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
 	}
 	f.headline(&s, groups)
 	s.Chart = draw(a, s.At, kept, f.hosts, groups, s.Totals.Edge)
+	s.Kept = f.kept(now)
 	s.Notes = f.notes(now)
 	for i := range hosts {
 		s.Notes = append(s.Notes, hosts[i].changed(s.At)...)

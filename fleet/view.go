@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,8 +59,9 @@ func (h *host) view(now time.Time, p Policy) viewed {
 }
 
 // viewAt is the host as it was at an earlier moment. What was in the ring of
-// seconds or in a point is known; services and threads are not kept.
-func (h *host) viewAt(at time.Time, p Policy) viewed {
+// seconds or in a point is known; services and threads where wholly knows the
+// sample; what was learned by then is not kept.
+func (h *host) viewAt(at time.Time, p Policy, wholly func(host string, from, to int64) []Remembered) viewed {
 	ms := at.UnixMilli() + h.shift()
 	i := h.rowAt(ms)
 	if i < 0 {
@@ -81,12 +83,42 @@ func (h *host) viewAt(at time.Time, p Policy) viewed {
 	if s.counted {
 		v.Newest = r.sample(h.ids(r))
 		h.fill(&v.Host, r, i)
+		if then := h.then(r, wholly); then != nil {
+			v.Newest = then.newest
+			then.whole(&v.Host)
+			v.settle()
+		}
 		v.judge(p)
 	} else {
 		v.Reason = "no sample of this moment"
 	}
 	v.flag(p)
 	return v
+}
+
+// then is the host with r's sample as its newest, and the whole samples of the
+// ten seconds before it; nil where that is not known.
+func (h *host) then(r *row, wholly func(host string, from, to int64) []Remembered) *host {
+	if wholly == nil {
+		return nil
+	}
+	at := slices.IndexFunc(h.runs, func(v run) bool { return v.number == r.run })
+	if at < 0 {
+		return nil
+	}
+	for _, was := range wholly(h.name, r.ms-rpsWindow.Milliseconds(), r.ms) {
+		list := was.Samples
+		if n := len(list); was.Epoch != h.runs[at].epoch || n == 0 || list[n-1].GetSeq() != r.seq {
+			continue
+		}
+		then := *h
+		then.newest, then.recent, then.peers = list[len(list)-1], list[max(len(list)-maxRecent, 0):], nil
+		for _, s := range list {
+			then.peers.remember(s, then.newest)
+		}
+		return &then
+	}
+	return nil
 }
 
 // frame is a host of which nothing is known but who it is.

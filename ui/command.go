@@ -54,7 +54,7 @@ func init() {
 			return f.wrong, nil
 		}, func(m *model, arg string) string { return completeFilter(&m.frame, arg) }},
 		{"goto", "a time: 03:04, -10m", func(m *model, arg string) (string, tea.Cmd) {
-			at, err := parseMoment(arg, m.newest())
+			at, err := ParseMoment(arg, m.newest())
 			if err != nil {
 				return err.Error(), nil
 			}

@@ -11,7 +11,11 @@ func init() {
 		sign: "go to ",
 		hint: func(f *Frame, v *View, _ int) string {
 			if v.Prompt.Text != "" {
-				if at, err := parseMoment(v.Prompt.Text, f.Time); err == nil {
+				newest := f.Time
+				if f.Replay != nil {
+					newest = f.Replay.To
+				}
+				if at, err := ParseMoment(v.Prompt.Text, newest); err == nil {
 					return at.UTC().Format("Mon 2 Jan 15:04:05Z") + "   enter go  esc stay"
 				}
 			}
@@ -21,7 +25,7 @@ func init() {
 			if strings.TrimSpace(text) == "" {
 				return
 			}
-			at, err := parseMoment(text, m.newest())
+			at, err := ParseMoment(text, m.newest())
 			if err != nil {
 				m.view.Note = err.Error()
 				return
@@ -31,13 +35,54 @@ func init() {
 	}
 }
 
-// newest is the newest moment that has come.
+// newest is the newest moment that has come, or that is in the recording.
 func (m *model) newest() time.Time {
 	newest := m.frame.Time
+	if r := m.frame.Replay; r != nil {
+		return r.To
+	}
 	if m.live != nil && m.live.Time.After(newest) {
 		newest = m.live.Time
 	}
 	return newest
+}
+
+// oldest is the earliest moment that is kept.
+func (m *model) oldest() time.Time {
+	from := m.frame.Kept.From()
+	if r := m.frame.Replay; r != nil && (from.IsZero() || r.From.Before(from)) {
+		from = r.From
+	}
+	if from.IsZero() {
+		return m.newest().Add(-oldest)
+	}
+	return from
+}
+
+// kept says from when on there is what; empty where that is not known.
+func (m *model) kept() string {
+	k, now := m.frame.Kept, m.newest()
+	switch r := m.frame.Replay; {
+	case r != nil && m.oldest().Before(r.From):
+		return ": it begins " + dated(r.From, now) + ", with history from " + dated(m.oldest(), now)
+	case r != nil:
+		return ": it begins " + dated(r.From, now)
+	case k.From().IsZero():
+		return ""
+	case k.Seconds.IsZero():
+		return ": by 10s from " + dated(k.Points, now)
+	case k.From().Before(k.Seconds.Add(-time.Second)):
+		return ": by 10s from " + dated(k.Points, now) + ", by 1s from " + dated(k.Seconds, now)
+	}
+	return ": from " + dated(k.Seconds, now)
+}
+
+// dated writes a moment, with its day where that is another one than now's.
+func dated(at, now time.Time) string {
+	if at, now := at.UTC(), now.UTC(); at.YearDay() != now.YearDay() || at.Year() != now.Year() {
+		return at.Format("2006-01-02 15:04:05Z")
+	}
+	return clock(at)
 }
 
 // goTo shows a moment, as near to it as what is kept allows, and says where that
@@ -50,12 +95,14 @@ func (m *model) goTo(at time.Time) {
 	if !m.view.Paused {
 		m.pause()
 	}
-	newest := m.newest()
+	newest, oldest := m.newest(), m.oldest()
 	switch {
+	case at.After(newest) && m.frame.Replay != nil:
+		m.at, m.view.Note = newest, "the recording ends here"
 	case at.After(newest):
 		m.at, m.view.Note = newest, "this was now; space: live"
-	case at.Before(newest.Add(-oldest)):
-		m.at, m.view.Note = newest.Add(-oldest), "nothing is kept before this"
+	case at.Before(oldest):
+		m.at, m.view.Note = oldest, "nothing is kept before this"+m.kept()
 	default:
 		m.at = at
 	}
@@ -66,9 +113,10 @@ var weekdays = map[string]time.Weekday{
 	"thu": time.Thursday, "fri": time.Friday, "sat": time.Saturday,
 }
 
-// parseMoment reads a moment in UTC, as all clocks on screen: a time of the day,
-// the last there was; one of a weekday; a date; or how long ago.
-func parseMoment(text string, now time.Time) (time.Time, error) {
+// ParseMoment reads a moment in UTC, as all clocks on screen: a time of the day,
+// the last there was; one of a weekday; a date, which may name another zone; or
+// how long ago. The error says what is wanted.
+func ParseMoment(text string, now time.Time) (time.Time, error) {
 	s := strings.TrimSuffix(strings.ToLower(strings.TrimSpace(text)), "z")
 	now = now.UTC()
 	if ago, ok := strings.CutPrefix(s, "-"); ok {
@@ -77,6 +125,9 @@ func parseMoment(text string, now time.Time) (time.Time, error) {
 			return time.Time{}, fmt.Errorf("%q: want how long ago, as -10m or -1h30m", text)
 		}
 		return now.Add(-d), nil
+	}
+	if at, err := time.Parse(time.RFC3339, strings.ToUpper(strings.TrimSpace(text))); err == nil {
+		return at.UTC(), nil
 	}
 	for _, layout := range []string{"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02t15:04:05", "2006-01-02"} {
 		if at, err := time.Parse(layout, s); err == nil {

@@ -59,6 +59,9 @@ const (
 	actCommand
 	actMouse
 	actGoto
+	actRecord
+	actSlower
+	actFaster
 	actMark
 	actLonger
 	actShorter
@@ -148,6 +151,8 @@ var table = []Key{
 	{Label: "{ }", Does: "ten steps back, on", Group: "TIME", On: onTime, binds: []bind{{[]string{"{"}, actBackTen}, {[]string{"}"}, actOnTen}}},
 	{Label: "b", Does: "go to a time", Group: "TIME", On: onTime, binds: []bind{{[]string{"b"}, actGoto}}},
 	{Label: "m", Does: "mark; shows change since", Group: "TIME", Foot: "m mark", foot: 11, On: onTime, binds: []bind{{[]string{"m"}, actMark}}},
+	{Label: "w", Does: "record to a file, stop", Group: "TIME", On: onTime, binds: []bind{{[]string{"w"}, actRecord}}},
+	{Label: "< >", Does: "replay: slower, faster", Group: "TIME", On: onTime, binds: []bind{{[]string{"<"}, actSlower}, {[]string{">"}, actFaster}}},
 	{Label: "- +", Does: "longer, shorter span", Group: "TIME", Foot: "- + span", foot: 10, On: onData, binds: []bind{{[]string{"-"}, actLonger}, {[]string{"+", "="}, actShorter}}},
 
 	{Label: "a", Does: "alert: ack, again: not", Group: "TELL", Foot: "a ack", foot: 4, On: onAlerts, binds: []bind{{[]string{"a"}, actAck}}},

@@ -75,7 +75,7 @@ func newModel(o Options, bits int, th Theme, screen *painter) *model {
 	}
 	return &model{
 		opts: o, span: longest, bits: bits, theme: th, chosen: o.Theme != "", screen: screen, dirty: true,
-		view: View{Span: span, Cores: o.Cores, Columns: o.Columns, Source: o.Source, Warning: o.Warning, rows: &rowsMemo{}},
+		view: View{Span: span, Cores: o.Cores, Columns: o.Columns, Source: o.Source, Warning: o.Warning, Note: o.Note, rows: &rowsMemo{}},
 	}
 }
 
@@ -125,9 +125,12 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 // take shows a frame, unless it is live while time stands still, or late while
 // it runs.
 func (m *model) take(f Frame) {
+	m.said(&f)
 	switch {
 	case m.view.Paused && f.Live:
-		m.live = &f
+		if f.Replay == nil {
+			m.live = &f
+		}
 		m.ring(m.frame.Alerts, f.Alerts)
 		m.frame.Watched, m.frame.Alerts, m.frame.Events = f.Watched, f.Alerts, f.Events
 		return
@@ -143,6 +146,7 @@ func (m *model) take(f Frame) {
 	m.view.Busy, m.fresh = m.pace.busy, false
 	m.ring(m.frame.Alerts, f.Alerts)
 	m.frame, m.known = f, true
+	m.held()
 	if m.span > 0 && f.Live {
 		m.fitSpan()
 	}
@@ -364,6 +368,12 @@ func (m *model) act(do action) {
 		m.begin(GotoPrompt, "")
 	case actMark:
 		m.mark()
+	case actRecord:
+		m.record()
+	case actSlower:
+		m.playFaster(-1)
+	case actFaster:
+		m.playFaster(1)
 	case actCopy:
 		m.clipboard()
 	case actCommand:
@@ -464,7 +474,7 @@ func (m *model) step(n int) {
 		return
 	}
 	if !m.view.Paused {
-		if n > 0 {
+		if n > 0 && m.frame.Replay == nil {
 			m.view.Note = "this is now"
 			return
 		}

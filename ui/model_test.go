@@ -22,17 +22,22 @@ type driver struct {
 	cmd  tea.Cmd
 
 	exported []Export
+	records  []string
+	speeds   []float64
 }
 
 func drive(t *testing.T, w, h int, f Frame) *driver {
 	t.Helper()
 	d := &driver{t: t}
-	d.m = newModel(Options{Source: "agents", Export: func(e Export) string {
-		d.exported = append(d.exported, e)
-		return "written " + e.Screen + ": " + strings.Fields(e.Text)[0]
-	}, Alert: func(alerts.Act) ([]alerts.Alert, []alerts.Event, string) {
-		return nil, nil, "told"
-	}, Ask: func(a fleet.Ask) { d.asks = append(d.asks, a) }}, 24, theme(t, "dark", 24, false), nil)
+	d.m = newModel(Options{
+		Source: "agents", Export: func(e Export) string {
+			d.exported = append(d.exported, e)
+			return "written " + e.Screen + ": " + strings.Fields(e.Text)[0]
+		}, Alert: func(alerts.Act) ([]alerts.Alert, []alerts.Event, string) {
+			return nil, nil, "told"
+		}, Record: func(path string) { d.records = append(d.records, path) }, Pace: func(x float64) { d.speeds = append(d.speeds, x) },
+		Ask: func(a fleet.Ask) { d.asks = append(d.asks, a) },
+	}, 24, theme(t, "dark", 24, false), nil)
 	d.send(sizeMsg{w, h})
 	d.send(frameMsg(f))
 	return d
@@ -101,7 +106,7 @@ type check struct {
 
 func keyChecks() map[action]check {
 	three := tiered(9, 3, "web")
-	dear := paged()
+	dear, film := paged(), replayed(nine())
 	host := func(name string) func(*driver, View) bool {
 		return func(d *driver, _ View) bool { return d.m.view.Host == name }
 	}
@@ -179,6 +184,9 @@ func keyChecks() map[action]check {
 		actMark: {done: func(d *driver, _ View) bool {
 			return d.m.view.Mark != nil && strings.Contains(d.text(), "SINCE 03:12:07Z +0.0s")
 		}},
+		actRecord:  {done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == RecordPrompt }},
+		actFaster:  {frame: &film, done: func(d *driver, _ View) bool { return len(d.speeds) == 1 && d.speeds[0] == 8 }},
+		actSlower:  {frame: &film, done: func(d *driver, _ View) bool { return len(d.speeds) == 1 && d.speeds[0] == 2 }},
 		actCopy:    {done: func(d *driver, _ View) bool { return strings.HasPrefix(d.m.view.Note, "copied 40 lines") }},
 		actExport:  {done: ran},
 		actCommand: {done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == CommandPrompt }},

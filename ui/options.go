@@ -29,6 +29,14 @@ type Options struct {
 	Input  io.Reader // nil: the terminal of standard input
 	Output io.Writer // nil: standard output
 
+	Note string // stands in the footer until the first key
+
+	// Record is called to record into a file from now on, or with "" to end that.
+	// It must not block. Nil: nothing can be recorded.
+	Record func(path string)
+	// Pace is called with the speed of a replay. It must not block. Nil: this is
+	// none.
+	Pace func(speed float64)
 	// Ask is called when a screen wants other snapshots than before: another
 	// moment, span, number of buckets, or host. It must not block. May be nil.
 	Ask func(fleet.Ask)
@@ -64,6 +72,9 @@ type Frame struct {
 	fleet.Snapshot
 	SelfCPU capacity.Num // share of one core that this viewer used, 0..
 	SelfRSS capacity.Num // bytes
+
+	Replay    *Replay    // what is shown is a recording; nil: it is not
+	Recording *Recording // the newest that this viewer made; nil: none
 
 	Watched bool           // the two below are known
 	Alerts  []alerts.Alert // of now, also where the rest is of an earlier moment

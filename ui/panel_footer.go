@@ -35,6 +35,10 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 	}
 	room := a.w - pad - cells(helpFoot) - x
 	var keys []string
+	const speed = "< > speed"
+	if f.Replay != nil && room > 2*cells(speed) {
+		keys, room = append(keys, speed), room-cells(speed)-2
+	}
 	for _, k := range footKeys(v.Screen) {
 		if k.Foot == helpFoot || k.binds[0].do == actNextPool && !tiers(f) {
 			continue
@@ -76,7 +80,7 @@ func footAction(on Screen, foot string) action {
 // drawKey writes the key bold and what it does plain.
 func drawKey(a area, x int, text string) int {
 	key, does, _ := strings.Cut(text, " ")
-	for _, two := range []string{"[ ]", "- +", "+ -"} {
+	for _, two := range []string{"[ ]", "- +", "+ -", "< >"} {
 		if strings.HasPrefix(text, two) {
 			key, does = two, text[len(two)+1:]
 		}

@@ -37,11 +37,14 @@ func drawHeader(a area, f *Frame, v *View, where ...segment) {
 	if v.Warning != "" {
 		left = append(left, segment{v.Warning, roleNotice.style(), 1, false})
 	}
+	if r := f.Recording; r != nil && r.Ended == "" {
+		left = append(left, segment{"REC", roleNotice.style(), 1, false})
+	}
 	left = append(left, marked(f, v)...)
 	if len(where) > 0 {
 		left = append(left, withTabs(v, where)...)
 	}
-	state, st := liveState(f, v)
+	state, st := liveState(f, v, a.w)
 	right := []segment{{text: state, style: st}}
 	if state == "LIVE" && f.Interval > 0 {
 		right = append(right, segment{lasting(f.Interval), normal, 5, true})
@@ -86,7 +89,7 @@ func drawHeader(a area, f *Frame, v *View, where ...segment) {
 			x++
 		}
 	}
-	if paused(f, v) {
+	if paused(f, v) || f.Replay != nil {
 		a.paint(0, func(style) style { return rolePaused.style() })
 	}
 }
@@ -165,8 +168,10 @@ func signCount(f *Frame) string {
 
 func paused(f *Frame, v *View) bool { return v.Paused || !f.Live && !f.Time.IsZero() }
 
-func liveState(f *Frame, v *View) (string, style) {
+func liveState(f *Frame, v *View, width int) (string, style) {
 	switch {
+	case f.Replay != nil:
+		return replayState(f, v, width), rolePaused.style()
 	case paused(f, v):
 		return "PAUSED " + back(f.Time.Sub(f.At)), rolePaused.style()
 	case f.Time.IsZero():

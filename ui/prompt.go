@@ -22,6 +22,7 @@ const (
 	NoPrompt PromptKind = iota
 	FilterPrompt
 	GotoPrompt
+	RecordPrompt
 	CommandPrompt
 	FieldPrompt
 	ColumnsPrompt

@@ -268,6 +268,7 @@ func TestGolden(t *testing.T) {
 		"alerts-40x10-ascii":  {f: alarmed, v: View{Screen: AlertsScreen}, w: 40, h: 10, ascii: true},
 		"alarmed-120x40":      {f: alarmed, w: 120, h: 40},
 		"demo-80x24":          {f: three.frame(), v: View{Screen: DemoScreen}, w: 80, h: 24},
+		"replay-80x24":        {f: replayed(three.frame()), w: 80, h: 24},
 		"host-ascii-120x40":   {f: nine.frame(), v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40, ascii: true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -60,7 +60,7 @@ func parseUntil(text string, now time.Time) (time.Time, error) {
 	if d, err := time.ParseDuration(s); err == nil && d > 0 && d <= 7*24*time.Hour {
 		return now.Add(d), nil
 	}
-	at, err := parseMoment(s, now)
+	at, err := ParseMoment(s, now)
 	if err != nil || strings.HasPrefix(s, "-") || len(s) > len("15:04:05Z") {
 		return time.Time{}, errorText("snooze " + strconv.Quote(text) + ": want 15m, 1h or a time as 08:00, at most a week")
 	}

@@ -125,12 +125,12 @@ func drawHelp(a area, f *Frame, v *View) {
 
 func drawHelpHeader(a area, f *Frame, v *View, on string) {
 	x := a.text(1, 0, strong, "capmon  help")
-	x = a.text(x+3, 0, dim, first(a.w-x-4, "over: "+on, ""))
-	state, st := liveState(f, v)
+	state, st := liveState(f, v, a.w)
+	x = a.text(x+3, 0, dim, first(a.w-x-7-cells(state), "over: "+on, ""))
 	if room := a.w - x - cells(state) - 3; room > 0 {
 		a.right(a.w-1, 0, st, state)
 	}
-	if paused(f, v) {
+	if paused(f, v) || f.Replay != nil {
 		a.paint(0, func(style) style { return rolePaused.style() })
 	}
 }

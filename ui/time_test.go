@@ -18,13 +18,13 @@ func TestParseMoment(t *testing.T) {
 		"sun 21:00": "2026-11-22 21:00:00", "Sunday 21:00": "2026-11-22 21:00:00", "tue 03:00": "2026-11-24 03:00:00",
 		"tue 03:30": "2026-11-17 03:30:00", "2026-11-23 03:04": "2026-11-23 03:04:00", "2026-11-23": "2026-11-23 00:00:00",
 	} {
-		at, err := parseMoment(text, now)
+		at, err := ParseMoment(text, now)
 		if err != nil || at.Format(time.DateTime) != want {
 			t.Errorf("%q: %v, %v, want %s", text, at, err, want)
 		}
 	}
 	for _, text := range []string{"", "x", "25:00", "-", "--5m", "-5", "fri", "fri 9", "03:04 sun", "1e9:00"} {
-		if at, err := parseMoment(text, now); err == nil {
+		if at, err := ParseMoment(text, now); err == nil {
 			t.Errorf("%q is %v", text, at)
 		}
 	}
@@ -35,7 +35,7 @@ func FuzzParseMoment(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if at, err := parseMoment(s, night); err == nil && strings.HasPrefix(strings.TrimSpace(s), "-") && at.After(night) {
+		if at, err := ParseMoment(s, night); err == nil && strings.HasPrefix(strings.TrimSpace(s), "-") && at.After(night) {
 			t.Errorf("%q lies ahead: %v", s, at)
 		}
 	})

@@ -104,7 +104,7 @@ func runDashboard(cmd *cobra.Command, view *viewFlags, screen *screenFlags) erro
 		return err
 	}
 	screen.fleet = fleetID(lists)
-	in := newFeed(config)
+	in := newScreenFeed(config)
 	return screen.show(cmd.Context(), in, src.what, src.warning, func(ctx context.Context, ready func(*agents.Viewer)) error {
 		return src.run(ctx, in, log, ready)
 	})
@@ -122,6 +122,48 @@ func needTerminal() error {
 
 // show runs the dashboard on what feeds in, until the user leaves or ctx ends.
 func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, run func(context.Context, func(*agents.Viewer)) error) error {
+	rules, err := f.alerts.parsed()
+	if err != nil {
+		return err
+	}
+	var viewer atomic.Pointer[agents.Viewer]
+	keep := newKeeper(in, what, warning)
+	defer keep.close(os.Stdout)
+	o := ui.Options{
+		Source: what, Warning: warning, Clock: time.Now, Bell: f.alerts.bell, Record: keep.ask,
+		Ask: func(a fleet.Ask) {
+			in.Ask(a)
+			if v := viewer.Load(); v != nil {
+				v.Detail(a.Host)
+			}
+		},
+	}
+	return f.draw(ctx, o, func(ctx context.Context, o *ui.Options, show func(ui.Frame)) func() error {
+		watch := newAlarm(rules, f.fleet, f.alerts.events, time.Now())
+		o.Alert = watch.act
+		return func() error {
+			defer watch.close()
+			ended := make(chan error, 1)
+			go func() { ended <- run(ctx, viewer.Store) }()
+			kept := make(chan struct{})
+			go func() {
+				defer close(kept)
+				keep.run(ctx)
+			}()
+			in.publish(ctx, func(s fleet.Snapshot) {
+				list, events := watch.take(&s)
+				show(ui.Frame{Snapshot: s, Watched: true, Alerts: list, Events: events, Recording: keep.state()})
+			}, func(s fleet.Snapshot) { watch.take(&s) })
+			<-kept
+			return <-ended
+		}
+	})
+}
+
+// draw runs the screens until the user leaves or ctx ends. When the screens can
+// be drawn, begin adds to o what it has to, and what it returns is run to show
+// frames until its context ends.
+func (f *screenFlags) draw(ctx context.Context, o ui.Options, begin func(ctx context.Context, o *ui.Options, show func(ui.Frame)) (run func() error)) error {
 	if f.theme != "" && !knownTheme(f.theme) {
 		return usagef("--theme %q: want one of %v", f.theme, ui.Themes())
 	}
@@ -130,10 +172,6 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 		return usagef("--columns %q: %w", f.column, err)
 	}
 	if err := setKeys(f.keys); err != nil {
-		return err
-	}
-	rules, err := f.alerts.parsed()
-	if err != nil {
 		return err
 	}
 	if err := needTerminal(); err != nil {
@@ -152,38 +190,19 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 	small.Heap()
 	go small.Program(ctx)
 
-	watch := newAlarm(rules, f.fleet, f.alerts.events, time.Now())
-	defer watch.close()
-	var viewer atomic.Pointer[agents.Viewer]
 	frames := make(chan ui.Frame, 1)
 	ended := make(chan error, 1)
-	published := make(chan struct{})
-	go func() { ended <- run(ctx, viewer.Store) }()
+	cost := newSelfCost(ctx)
+	run := begin(ctx, &o, func(f ui.Frame) { latest(frames, cost.frame(ctx, f)) })
 	go func() {
-		defer close(published)
-		cost := newSelfCost(ctx)
 		defer cost.meter.Close()
-		in.publish(ctx, func(s fleet.Snapshot) {
-			list, events := watch.take(&s)
-			frame := cost.frame(ctx, s)
-			frame.Watched, frame.Alerts, frame.Events = true, list, events
-			latest(frames, frame)
-		}, func(s fleet.Snapshot) { watch.take(&s) })
+		ended <- run()
 	}()
-	err = ui.Run(ctx, ui.Options{
-		Theme: theme, ASCII: f.ascii || ascii, Colours: colours, Source: what, Warning: warning, Clock: time.Now, Mouse: bool(f.mouse), Columns: columns,
-		Alert: watch.act, Bell: f.alerts.bell,
-		Export: func(e ui.Export) string { return export(f.export, e) },
-		Input:  os.Stdin, Output: os.Stdout, Snapshots: frames,
-		Ask: func(a fleet.Ask) {
-			in.Ask(a)
-			if v := viewer.Load(); v != nil {
-				v.Detail(a.Host)
-			}
-		},
-	})
+	o.Theme, o.ASCII, o.Colours, o.Mouse, o.Columns = theme, f.ascii || ascii, colours, bool(f.mouse), columns
+	o.Export = func(e ui.Export) string { return export(f.export, e) }
+	o.Input, o.Output, o.Snapshots = os.Stdin, os.Stdout, frames
+	err = ui.Run(ctx, o)
 	cancel()
-	<-published
 	if e := <-ended; err == nil {
 		err = e
 	}
@@ -232,8 +251,8 @@ func newSelfCost(ctx context.Context) *selfCost {
 	return c
 }
 
-// frame adds to a snapshot what this process costs.
-func (c *selfCost) frame(ctx context.Context, s fleet.Snapshot) ui.Frame {
+// frame adds what this process costs.
+func (c *selfCost) frame(ctx context.Context, f ui.Frame) ui.Frame {
 	now := time.Now()
 	if d := now.Sub(c.at); d >= costTime {
 		c.share, c.resident = capacity.Num{}, capacity.Num{}
@@ -245,5 +264,6 @@ func (c *selfCost) frame(ctx context.Context, s fleet.Snapshot) ui.Frame {
 			c.at, c.cpu = now, cpu
 		}
 	}
-	return ui.Frame{Snapshot: s, SelfCPU: c.share, SelfRSS: c.resident}
+	f.SelfCPU, f.SelfRSS = c.share, c.resident
+	return f
 }

@@ -133,7 +133,7 @@ func showDemoFleet(cmd *cobra.Command, f *demo.Fleet, policy fleet.Policy, scree
 		a.Remember(f.Past(i, now, int(past/time.Second)))
 		list[m.GetHostname()] = a
 	}
-	in := newFeed(fleet.Config{Policy: policy})
+	in := newScreenFeed(fleet.Config{Policy: policy})
 	for i := range f.Hosts() {
 		name := f.Machine(i).GetHostname()
 		in.Join(name, "", "")

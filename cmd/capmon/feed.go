@@ -7,6 +7,7 @@ import (
 
 	"capmon/agents"
 	"capmon/fleet"
+	"capmon/record"
 	"capmon/sample"
 )
 
@@ -14,6 +15,7 @@ import (
 // every arriving thing its receive time.
 type feed struct {
 	fleet *fleet.Fleet
+	tape  tape
 
 	mu       sync.Mutex
 	ask      fleet.Ask
@@ -26,7 +28,7 @@ type feed struct {
 	asked   chan struct{} // cap 1: another moment, span or host is wanted
 }
 
-var _ agents.Sink = (*feed)(nil)
+var _ agents.RawSink = (*feed)(nil)
 
 func newFeed(c fleet.Config) *feed {
 	return &feed{
@@ -37,6 +39,16 @@ func newFeed(c fleet.Config) *feed {
 		changed:  make(chan struct{}, 1),
 		asked:    make(chan struct{}, 1),
 	}
+}
+
+// newScreenFeed keeps what arrives whole besides, for the moments that a screen
+// goes back to.
+func newScreenFeed(c fleet.Config) *feed {
+	m := new(record.Memory)
+	c.Whole = wholly(m)
+	f := newFeed(c)
+	f.tape.whole = m
+	return f
 }
 
 func wake(c chan struct{}) {
@@ -50,8 +62,10 @@ func (f *feed) Join(host, addr, pool string) {
 	f.mu.Lock()
 	f.joined, f.pending[host] = true, true
 	f.mu.Unlock()
-	f.fleet.Join(host, addr, time.Now())
-	f.fleet.Assign(host, pool)
+	f.tape.take(record.Event{What: record.Join, Host: host, Addr: addr, Pool: pool}, func(now time.Time) {
+		f.fleet.Join(host, addr, now)
+		f.fleet.Assign(host, pool)
+	})
 	wake(f.changed)
 }
 
@@ -61,20 +75,34 @@ func (f *feed) Leave(host string) {
 	delete(f.answered, host)
 	delete(f.newest, host)
 	f.mu.Unlock()
-	f.fleet.Leave(host, time.Now())
+	f.tape.take(record.Event{What: record.Leave, Host: host}, func(now time.Time) { f.fleet.Leave(host, now) })
+	if m := f.tape.whole; m != nil {
+		m.Forget(host)
+	}
 	wake(f.changed)
 }
 
-func (f *feed) Machine(host string, m *sample.Machine) { f.fleet.Machine(host, m, time.Now()) }
+func (f *feed) Machine(host string, m *sample.Machine) {
+	f.tape.take(record.Event{What: record.Machine, Host: host, Machine: m}, func(now time.Time) { f.fleet.Machine(host, m, now) })
+}
 
 func (f *feed) Samples(host string, epoch uint64, s []*sample.Sample) {
-	f.fleet.Samples(host, epoch, s, time.Now())
+	f.tape.take(record.Event{What: record.Samples, Host: host, Epoch: epoch, Samples: s}, func(now time.Time) {
+		f.fleet.Samples(host, epoch, s, now)
+	})
 	if len(s) > 0 {
 		f.mu.Lock()
 		f.arrived(host, epoch, s[len(s)-1])
 		f.mu.Unlock()
 	}
 	wake(f.changed)
+}
+
+// Raw keeps samples as they were sent.
+func (f *feed) Raw(host string, epoch uint64, encoded [][]byte) {
+	if m := f.tape.whole; m != nil {
+		m.Add(host, epoch, encoded)
+	}
 }
 
 // lack is what a sample is without although its agent will know it soon.
@@ -114,16 +142,22 @@ func (f *feed) without(what func(lack) bool) bool {
 }
 
 func (f *feed) Points(host string, epoch uint64, p []*sample.Point) {
-	f.fleet.Points(host, epoch, p, time.Now())
+	f.tape.take(record.Event{What: record.Points, Host: host, Epoch: epoch, Points: p}, func(now time.Time) {
+		f.fleet.Points(host, epoch, p, now)
+	})
 	wake(f.changed)
 }
 
 func (f *feed) Detail(host string, s *sample.Sample) {
-	f.fleet.Detail(host, s, time.Now())
+	f.tape.take(record.Event{What: record.Detail, Host: host, Samples: []*sample.Sample{s}}, func(now time.Time) {
+		f.fleet.Detail(host, s, now)
+	})
 	wake(f.changed)
 }
 
-func (f *feed) Dropped(host string, n uint64) { f.fleet.Dropped(host, n) }
+func (f *feed) Dropped(host string, n uint64) {
+	f.tape.take(record.Event{What: record.Dropped, Host: host, N: n}, func(time.Time) { f.fleet.Dropped(host, n) })
+}
 
 func (f *feed) Link(host string, l agents.Link) {
 	if !l.Up && !l.Pending {
@@ -132,7 +166,9 @@ func (f *feed) Link(host string, l agents.Link) {
 		delete(f.newest, host)
 		f.mu.Unlock()
 	}
-	f.fleet.Link(host, l.Up, l.Refused, l.Reason, l.Do, time.Now())
+	f.tape.take(record.Event{What: record.Link, Host: host, Up: l.Up, Refused: l.Refused, Reason: l.Reason, Do: l.Do}, func(now time.Time) {
+		f.fleet.Link(host, l.Up, l.Refused, l.Reason, l.Do, now)
+	})
 	wake(f.changed)
 }
 

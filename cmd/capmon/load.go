@@ -12,6 +12,7 @@ import (
 	"github.com/charmbracelet/x/term"
 	"github.com/spf13/cobra"
 
+	"capmon/capacity"
 	"capmon/collectors"
 	"capmon/demo/load"
 	"capmon/sample"
@@ -157,9 +158,9 @@ func plural(n int, what string) string {
 		return "1 " + what
 	}
 	if strings.HasSuffix(what, "s") {
-		return fmt.Sprintf("%d %ses", n, what)
+		return capacity.Count(float64(n)) + " " + what + "es"
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return capacity.Count(float64(n)) + " " + what + "s"
 }
 
 // shape says what a load is made of.

@@ -26,6 +26,8 @@ func newSnapshot() *cobra.Command {
 		f      viewFlags
 		format string
 		wait   time.Duration
+		from   string
+		at     string
 	)
 	cmd := &cobra.Command{
 		Use:   "snapshot",
@@ -46,7 +48,15 @@ func newSnapshot() *cobra.Command {
 			if wait <= 0 || wait > time.Minute {
 				return usagef("--wait %v: want more than 0 and at most 1m", wait)
 			}
-			s, err := f.read(cmd, wait)
+			var s fleet.Snapshot
+			var err error
+			if from != "" {
+				s, err = f.recorded(cmd, from, at)
+			} else if at != "" {
+				err = usagef("--at goes with --from FILE: what is now has no other time")
+			} else {
+				s, err = f.read(cmd, wait)
+			}
 			if err != nil {
 				return err
 			}
@@ -62,6 +72,8 @@ func newSnapshot() *cobra.Command {
 	f.add(cmd)
 	cmd.Flags().StringVar(&format, "format", "text", "`format`: json, text or prom")
 	cmd.Flags().DurationVar(&wait, "wait", 3*time.Second, "how long to wait for hosts that do not answer")
+	cmd.Flags().StringVar(&from, "from", "", "recording to read instead of agents: a `file` of capmon record")
+	cmd.Flags().StringVar(&at, "at", "", "`time` of the recording, as of capmon replay --at (default: its end)")
 	complete(cmd, "format", "json", "text", "prom")
 	return cmd
 }
@@ -118,6 +130,33 @@ func (f *viewFlags) readWithin(cmd *cobra.Command, wait time.Duration, patient b
 	}
 	complain(stderr, s)
 	return s, nil
+}
+
+// recorded is a moment of a recording.
+func (f *viewFlags) recorded(cmd *cobra.Command, path, at string) (fleet.Snapshot, error) {
+	for _, name := range []string{"agents", "pool", "edge", "rps", "wait", "interval", "users", "latency"} {
+		if flag := cmd.Flags().Lookup(name); flag != nil && flag.Changed {
+			return fleet.Snapshot{}, usagef("--%s does not go with --from: the recording says it", name)
+		}
+	}
+	p, err := f.player(cmd, path)
+	if err != nil {
+		return fleet.Snapshot{}, err
+	}
+	defer p.file.Close()
+	defer p.close()
+	if at == "" {
+		at = "-0s"
+	}
+	moment, err := p.moment(at)
+	if err != nil {
+		return fleet.Snapshot{}, err
+	}
+	p.to(later(moment, p.ready), func() bool { return cmd.Context().Err() != nil })
+	if why := p.tear(); why != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "capmon: %s: %s\n", path, why)
+	}
+	return p.snapshot(fleet.Ask{}, moment), nil
 }
 
 // await returns when every host has answered or failed, or after wait; and then

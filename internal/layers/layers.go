@@ -13,6 +13,7 @@ var Allowed = map[string]Layer{
 	"agents/rpc":        {Ours: []string{"sample"}, Libraries: []string{"google.golang.org/grpc", "google.golang.org/protobuf"}},
 	"fleet":             {Ours: []string{"capacity", "sample"}},
 	"fleet/report":      {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"github.com/charmbracelet/x/ansi"}},
+	"record":            {Ours: []string{"sample"}, Libraries: []string{"google.golang.org/protobuf", "github.com/klauspost/compress"}},
 	"demo":              {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"google.golang.org/protobuf"}},
 	"alerts":            {Ours: []string{"capacity", "fleet"}},
 	"ui":                {Ours: []string{"alerts", "capacity", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/aymanbagabas/go-osc52", "github.com/charmbracelet/", "github.com/muesli/"}},
@@ -24,16 +25,16 @@ var Allowed = map[string]Layer{
 	"internal/small":    {Libraries: []string{"golang.org/x/sys"}},
 	"internal/layers":   {},
 	"cmd/capmon": {
-		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "demo/load", "fleet", "fleet/report", "internal/crash", "internal/small", "sample", "ui"},
+		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "demo/load", "fleet", "fleet/report", "internal/crash", "internal/small", "record", "sample", "ui"},
 		Libraries: []string{
 			"github.com/spf13/", "github.com/muesli/", "github.com/pelletier/go-toml/v2", "golang.org/x/sys",
-			"golang.org/x/sync", "github.com/charmbracelet/x/term",
+			"golang.org/x/sync", "github.com/charmbracelet/x/term", "google.golang.org/protobuf",
 		},
 	},
 }
 
 // Clockless packages take the time as an argument.
-var Clockless = []string{"alerts", "capacity", "fleet", "fleet/report", "sample", "ui"}
+var Clockless = []string{"alerts", "capacity", "fleet", "fleet/report", "record", "sample", "ui"}
 
 // Layer is what one package may import beside the standard library.
 type Layer struct {
