@@ -13,8 +13,9 @@ import (
 )
 
 // Memory keeps the samples of hosts whole for 15 minutes, compressed, or for as
-// long as they fit into 2 MiB: that is about 15 hosts' 15 minutes. Its methods
-// may be called from any goroutine. The zero Memory is empty.
+// long as they fit into 2 MiB: that is about 15 hosts' 15 minutes. Of more than
+// 100 hosts at a time, whose two minutes would not fit, it keeps nothing. Its
+// methods may be called from any goroutine. The zero Memory is empty.
 type Memory struct {
 	mu    sync.Mutex
 	hosts map[string]*track
@@ -35,6 +36,7 @@ const (
 	// is not packed yet; sampleBytes is about what one takes.
 	memoryBytes = 2 << 20
 	sampleBytes = 150
+	memoryHosts = 100
 )
 
 // track is one host's samples, in the order in which they came.
@@ -59,12 +61,19 @@ func (m *Memory) Add(host string, epoch uint64, encoded [][]byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.hosts == nil {
-		m.hosts, m.z, m.un = map[string]*track{}, newEncoder(2*chunkBytes), newDecoder()
+		m.hosts = map[string]*track{}
 	}
 	t := m.hosts[host]
 	if t == nil {
 		t = &track{}
 		m.hosts[host] = t
+	}
+	if len(m.hosts) > memoryHosts {
+		m.empty()
+		return
+	}
+	if m.z == nil {
+		m.z, m.un = newEncoder(2*chunkBytes), newDecoder()
 	}
 	// Of the minutes before, what will not fit is not packed first.
 	if most := max(memoryBytes/sampleBytes/len(m.hosts), chunkSamples); len(encoded) > most {
@@ -141,6 +150,17 @@ func (m *Memory) drop(t *track) {
 		}
 		m.delete(most, 0)
 	}
+}
+
+// empty keeps nothing but who is there.
+func (m *Memory) empty() {
+	if m.z == nil {
+		return
+	}
+	for _, t := range m.hosts {
+		*t = track{}
+	}
+	m.size, m.z, m.un, m.buf = 0, nil, nil, nil
 }
 
 func (m *Memory) delete(t *track, at int) {

@@ -119,6 +119,30 @@ func TestMemoryBudget(t *testing.T) {
 	}
 }
 
+// Of more hosts than two minutes fit of, nothing is kept; when some have left
+// it is again.
+func TestMemoryOfMany(t *testing.T) {
+	past, encoded := simulated(t, 4, 60)
+	last := past[len(past)-1].GetTimeMs()
+	var m record.Memory
+	for i := range 100 {
+		m.Add(fmt.Sprint(i), 1, encoded[:30])
+	}
+	if len(m.Between("99", 0, last)) != 1 {
+		t.Error("of 100 hosts nothing is kept")
+	}
+	m.Add("100", 1, encoded[:30])
+	m.Add("1", 1, encoded[30:])
+	if n := m.Bytes(); n != 0 || m.Between("1", 0, last) != nil {
+		t.Errorf("of 101 hosts %d bytes are kept", n)
+	}
+	m.Forget("100")
+	m.Add("1", 1, encoded[30:])
+	if runs := m.Between("1", 0, last); len(runs) != 1 || len(runs[0].Samples) != len(encoded)-30 {
+		t.Errorf("of 100 hosts again: %d runs", len(runs))
+	}
+}
+
 func BenchmarkMemoryStart(b *testing.B) {
 	_, encoded := simulated(b, 64, 900)
 	b.ReportAllocs()
