@@ -29,6 +29,7 @@ type attempt struct {
 	target Target
 	host   string // that the certificate of a PKI must be for
 	sec    Security
+	beats  *beats
 
 	mu       sync.Mutex
 	dial     error
@@ -81,7 +82,7 @@ func (a *attempt) dialer(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	a.remote = conn.RemoteAddr()
-	return conn, nil
+	return a.beats.together(conn), nil
 }
 
 // subscribe opens one stream on conn and passes its updates to take, until

@@ -54,7 +54,7 @@ func (h *host) follow(ctx context.Context, t Target, certHost string) {
 		case <-ctx.Done():
 			return
 		}
-		a := &attempt{target: t, host: certHost, sec: h.viewer.options.Security}
+		a := &attempt{target: t, host: certHost, sec: h.viewer.options.Security, beats: &h.viewer.beats}
 		began := time.Now()
 		err := h.session(ctx, a)
 		if ctx.Err() != nil {

@@ -68,6 +68,7 @@ type Viewer struct {
 	log     *slog.Logger
 	faults  *fold
 	dials   chan struct{}
+	beats   beats
 
 	mu     sync.Mutex
 	hosts  map[string]*member

@@ -12,6 +12,8 @@ import (
 // seconds or was told in one of the samples before.
 func (h *host) services() []Service {
 	list := make([]Service, 0, len(h.newest.GetServices()))
+	var room [maxRecent]second
+	last := room[:]
 	for _, now := range h.newest.GetServices() {
 		if now == nil {
 			continue
@@ -23,15 +25,16 @@ func (h *host) services() []Service {
 			Connections: whole32(now.Connections), Responses: whole64(now.Responses),
 			Finding: finding(now.GetFinding(), now.GetName(), int(now.GetPort()), int(now.GetPid())),
 		}
-		v.RPS, v.Errors = h.serviceRPS(now), h.serviceErrors(now)
+		last = h.before(now, last)
+		v.RPS, v.Errors = serviceRPS(last), serviceErrors(last)
 		if v.RPS.OK {
 			v.RPSNote = ""
 		}
 		if src := now.GetRpsSource(); src != sample.RpsSource_RPS_SOURCE_UNSPECIFIED {
 			v.RPSSource = strings.ToLower(strings.TrimPrefix(src.String(), "RPS_SOURCE_"))
 		}
-		v.Run = h.serviceMean(now, func(v *sample.Service) *uint32 { return v.RunUs })
-		v.Top = h.serviceMean(now, func(v *sample.Service) *uint32 { return v.TopUs })
+		v.Run = serviceMean(last, func(v *sample.Service) *uint32 { return v.RunUs })
+		v.Top = serviceMean(last, func(v *sample.Service) *uint32 { return v.TopUs })
 		v.OneThread, v.ThreadsKnown = now.GetOneThread(), now.OneThread != nil
 		v.limits(h.serviceLimits(now))
 		v.Peers = h.peers.of(now)
@@ -46,59 +49,69 @@ func same(a, b *sample.Service) bool {
 	return a != nil && a.GetPort() == b.GetPort() && a.GetName() == b.GetName()
 }
 
-// before yields what the samples of the last ten seconds say of a service,
-// oldest first, with the interval they cover in milliseconds.
-func (h *host) before(now *sample.Service, yield func(v *sample.Service, ms uint32)) {
+// second is a service in one sample, and the milliseconds that this covers.
+type second struct {
+	*sample.Service
+	ms uint32
+}
+
+// before is what the samples of the last ten seconds say of a service, oldest
+// first, in list if it has the room.
+func (h *host) before(now *sample.Service, list []second) []second {
+	list = list[:0]
+	since := h.newest.GetTimeMs() - rpsWindow.Milliseconds()
 	for _, s := range h.recent {
-		if s.GetTimeMs() <= h.newest.GetTimeMs()-rpsWindow.Milliseconds() {
+		if s.GetTimeMs() <= since {
 			continue
 		}
 		for _, v := range s.GetServices() {
 			if same(v, now) {
-				yield(v, h.covered(s.GetIntervalMs()))
+				list = append(list, second{v, h.covered(s.GetIntervalMs())})
 			}
 		}
 	}
+	return list
 }
 
-func (h *host) serviceRPS(now *sample.Service) capacity.Num {
+// serviceRPS is the mean of what is known.
+func serviceRPS(last []second) capacity.Num {
 	var m mean
-	h.before(now, func(v *sample.Service, ms uint32) {
+	for _, v := range last {
 		if v.Rps != nil && v.GetRps() >= 0 {
-			m.add(float64(v.GetRps()), float64(ms))
+			m.add(float64(v.GetRps()), float64(v.ms))
 		}
-	})
+	}
 	return capacity.Known(m.value())
 }
 
-// serviceMean is a time in microseconds a second as cores, the mean of the last
-// ten seconds.
-func (h *host) serviceMean(now *sample.Service, of func(*sample.Service) *uint32) capacity.Num {
+// serviceMean is a time in microseconds a second as cores, the mean of what is
+// known.
+func serviceMean(last []second, of func(*sample.Service) *uint32) capacity.Num {
 	var m mean
-	h.before(now, func(v *sample.Service, ms uint32) {
-		if us := of(v); us != nil {
-			m.add(float64(*us)/1e6, float64(ms))
+	for _, v := range last {
+		if us := of(v.Service); us != nil {
+			m.add(float64(*us)/1e6, float64(v.ms))
 		}
-	})
+	}
 	return capacity.Known(m.value())
 }
 
-// serviceErrors is the share of 5xx among the responses of the last ten
-// seconds. A counter that went back is begun anew; no response has no share.
-func (h *host) serviceErrors(now *sample.Service) capacity.Num {
-	var last *sample.Service
+// serviceErrors is the share of 5xx among the responses. A counter that went
+// back is begun anew; no response has no share.
+func serviceErrors(last []second) capacity.Num {
+	var was *sample.Service
 	var errors, all uint64
-	h.before(now, func(v *sample.Service, _ uint32) {
+	for _, v := range last {
 		if v.Responses == nil || len(v.GetStatus()) != sample.StatusClasses {
-			return
+			continue
 		}
 		const server = sample.StatusClasses - 1
-		if last != nil && v.GetResponses() >= last.GetResponses() && v.GetStatus()[server] >= last.GetStatus()[server] {
-			all += v.GetResponses() - last.GetResponses()
-			errors += v.GetStatus()[server] - last.GetStatus()[server]
+		if was != nil && v.GetResponses() >= was.GetResponses() && v.GetStatus()[server] >= was.GetStatus()[server] {
+			all += v.GetResponses() - was.GetResponses()
+			errors += v.GetStatus()[server] - was.GetStatus()[server]
 		}
-		last = v
-	})
+		was = v.Service
+	}
 	if all == 0 || errors > all {
 		return capacity.Num{}
 	}
