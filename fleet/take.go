@@ -74,20 +74,30 @@ func (s *Snapshot) pools(groups []*group, hosts []viewed, order []*host) {
 		place[h] = i
 	}
 	for _, g := range groups {
-		members := make([]viewed, len(g.hosts))
+		members := hosts // of the only pool, in the order of its hosts
+		if len(groups) > 1 {
+			members = make([]viewed, len(g.hosts))
+		}
 		for k, h := range g.hosts {
 			v := &hosts[place[h]]
 			v.Pool = g.name
-			members[k] = *v
+			if len(groups) > 1 {
+				members[k] = *v
+			}
 		}
 		t := add(members)
+		if len(groups) == 1 {
+			s.Totals = t
+		}
 		t.people(members, g.policy)
 		s.Pools = append(s.Pools, g.size(members, t, s.At, s.Time))
 	}
 	for i := range hosts {
 		s.Hosts[i] = hosts[i].Host
 	}
-	s.Totals = add(hosts)
+	if len(groups) > 1 {
+		s.Totals = add(hosts)
+	}
 }
 
 // headline takes users and requests from the pool that people reach first: a
