@@ -196,9 +196,12 @@ func (f *feed) settled() (all, any bool) {
 
 // Pace of the screen: with data once an interval, faster for the first moments
 // so that the minutes before now appear as they arrive; what keys ask for at
-// once, and ten times a second while one is held.
+// once, and ten times a second while one is held; less often where a snapshot is
+// so large that this would take more than a twelfth of the time.
 const (
 	paceAsked = 100 * time.Millisecond
+	paceLarge = 400 * time.Millisecond
+	shareAsk  = 12
 	paceLive  = 950 * time.Millisecond
 	paceStart = 200 * time.Millisecond
 	startTime = 3 * time.Second
@@ -216,6 +219,7 @@ func (f *feed) publish(ctx context.Context, show, behind func(fleet.Snapshot)) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	dirty, asked := true, false
+	var cost time.Duration // of the last snapshot
 	for {
 		select {
 		case <-ctx.Done():
@@ -241,13 +245,15 @@ func (f *feed) publish(ctx context.Context, show, behind func(fleet.Snapshot)) {
 		pace := paceLive
 		switch {
 		case asked:
-			pace = paceAsked
+			pace = min(max(shareAsk*cost, paceAsked), paceLarge)
 		case now.Sub(began) < startTime:
 			pace = paceStart
 		}
 		if due && now.Sub(last) >= pace {
 			last, dirty, asked = now, false, false
-			show(f.fleet.Snapshot(ask, now))
+			shown := f.fleet.Snapshot(ask, now)
+			cost = time.Since(now)
+			show(shown)
 			if next = (time.Time{}); live {
 				next = f.fleet.Next(last)
 			}
