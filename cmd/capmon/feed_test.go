@@ -53,7 +53,7 @@ func TestSnapshotWaitsForWhatItNeeds(t *testing.T) {
 						f.Samples("web", 1, at.samples)
 					}
 				}()
-				f.await(t.Context(), wait, true)
+				f.one(t.Context(), wait, true)
 				if took := time.Since(began).Truncate(10 * time.Millisecond); took != c.want {
 					t.Errorf("it took %v, want %v", took, c.want)
 				}
@@ -70,7 +70,7 @@ func TestSnapshotWaitsForWhatItNeeds(t *testing.T) {
 			cancel()
 		}()
 		began := time.Now()
-		f.await(ctx, wait, true)
+		f.one(ctx, wait, true)
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("interrupted, it took %v", took)
 		}
@@ -84,9 +84,17 @@ func TestSnapshotWaitsForWhatItNeeds(t *testing.T) {
 		f.Link("gone", agents.Link{Reason: "it went"})
 		f.Leave("gone")
 		began := time.Now()
-		f.await(t.Context(), wait, true)
+		f.one(t.Context(), wait, true)
 		if took := time.Since(began); took != grace {
 			t.Errorf("a host that has left is waited for: %v", took)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // all its seconds of patience long nothing more comes
+		f := newFeed(fleet.Config{})
+		f.Join("web", "", "")
+		f.Samples("web", 1, []*sample.Sample{s(2, true)})
+		if got := f.one(t.Context(), wait, true); got.Totals.Up != 1 || got.Hosts[0].State != fleet.Up {
+			t.Errorf("a host that answered and was not heard of again is %v", got.Hosts[0].State)
 		}
 	})
 }

@@ -119,8 +119,7 @@ func (f *viewFlags) readWithin(cmd *cobra.Command, wait time.Duration, patient b
 	in := newFeed(config)
 	done := make(chan error, 1)
 	go func() { done <- src.run(ctx, in, log, nil) }()
-	in.await(ctx, wait, patient)
-	s := in.fleet.Snapshot(fleet.Ask{}, time.Now())
+	s := in.one(ctx, wait, patient)
 	cancel()
 	if err := <-done; err != nil && cmd.Context().Err() == nil {
 		return fleet.Snapshot{}, err
@@ -159,19 +158,27 @@ func (f *viewFlags) recorded(cmd *cobra.Command, path, at string) (fleet.Snapsho
 	return p.snapshot(fleet.Ask{}, moment), nil
 }
 
-// await returns when every host has answered or failed, or after wait; and then
-// when those that answered have said what they were about to, or will not in
-// the time that takes.
-func (f *feed) await(ctx context.Context, wait time.Duration, patient bool) {
+// one is a snapshot of when every host has answered or failed, or after wait;
+// with patience, of when those that answered have also said what they were about
+// to, or will not in the time that takes.
+func (f *feed) one(ctx context.Context, wait time.Duration, patient bool) fleet.Snapshot {
 	end := time.Now().Add(wait)
 	if f.hold(ctx, wait, func() bool { all, _ := f.settled(); return all }) {
 		f.hold(ctx, min(grace, time.Until(end)), func() bool { return false })
 	}
-	if !patient {
-		return
+	s := f.fleet.Snapshot(fleet.Ask{}, time.Now())
+	findings := func(l lack) bool { return l.findings }
+	rates := func(l lack) bool { return l.rates }
+	if !patient || !f.without(findings) && !f.without(rates) {
+		return s
 	}
-	f.hold(ctx, findingTime, func() bool { return !f.without(func(l lack) bool { return l.findings }) })
-	f.hold(ctx, rateTime, func() bool { return !f.without(func(l lack) bool { return l.rates }) })
+	f.hold(ctx, findingTime, func() bool { return !f.without(findings) })
+	f.hold(ctx, rateTime, func() bool { return !f.without(rates) })
+	// A machine that was too busy to be read on has still answered.
+	if more := f.fleet.Snapshot(fleet.Ask{}, time.Now()); more.Totals.Up >= s.Totals.Up {
+		s = more
+	}
+	return s
 }
 
 // hold waits until ready, asked again whenever something arrived, and tells
