@@ -48,11 +48,10 @@ func init() {
 			cmd := m.export(format, strings.TrimSpace(path))
 			return m.view.Note, cmd
 		}, among("md", "json")},
-		{"filter", "show hosts that match", func(m *model, arg string) (string, tea.Cmd) {
-			m.view.Filter = arg
-			f := parseFilter(arg)
-			return f.wrong, nil
-		}, func(m *model, arg string) string { return completeFilter(&m.frame, arg) }},
+		{"filter", "show hosts, or alerts, that match", func(m *model, arg string) (string, tea.Cmd) {
+			*m.view.filterOf() = arg
+			return filterWrong(m.view.beneath(), arg), nil
+		}, func(m *model, arg string) string { return completeFilter(&m.frame, m.view.beneath(), arg) }},
 		{"goto", "a time: 03:04, -10m", func(m *model, arg string) (string, tea.Cmd) {
 			at, err := ParseMoment(arg, m.newest())
 			if err != nil {

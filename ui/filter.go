@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"capmon/capacity"
@@ -25,14 +26,16 @@ import (
 // !cpu>80 does not list a host whose CPU is not known, !is:1t none that is down,
 // and az!=a none that has never said what its labels are. A host that is known to
 // have no label az is not in a.
-type filter struct {
-	all   [][]filterWord // each: one of them
-	wrong string         // what could not be read, in words; "" = nothing
+//
+// What is filtered is a T: a host here, an alert in filter_alerts.go.
+type filter[T any] struct {
+	all   [][]filterWord[T] // each: one of them
+	wrong string            // what could not be read, in words; "" = nothing
 }
 
-type filterWord struct {
+type filterWord[T any] struct {
 	not  bool
-	hold func(h *fleet.Host) (holds, known bool)
+	hold func(*T) (holds, known bool)
 }
 
 // filterNumbers are the numbers that can be compared, with the unit that they
@@ -99,13 +102,16 @@ var filterFlags = map[string]string{
 	fleet.Pinned: fleet.Pinned, "throttled": "throttled", "steal": "steal", "clock-skew": "clock-skew",
 }
 
-// parseFilter reads a filter. What can't be read is left out, and told.
-func parseFilter(s string) filter {
-	var f filter
+// parseFilter reads a filter of hosts. What can't be read is left out, and told.
+func parseFilter(s string) filter[fleet.Host] { return parseWords(s, parseWord) }
+
+// parseWords reads a filter whose words are read by parse.
+func parseWords[T any](s string, parse func(string) (filterWord[T], string)) filter[T] {
+	var f filter[T]
 	for _, word := range filterFields(s) {
-		var some []filterWord
+		var some []filterWord[T]
 		for one := range strings.SplitSeq(word, "|") {
-			w, wrong := parseWord(one)
+			w, wrong := parse(one)
 			if wrong != "" && f.wrong == "" {
 				f.wrong = wrong
 			}
@@ -160,8 +166,11 @@ func filterFields(s string) []string {
 // filterOps are the comparisons, the longer first.
 var filterOps = []string{">=", "<=", "!=", ">", "<", "=", ":"}
 
+// hostWord is a word about a host.
+type hostWord = filterWord[fleet.Host]
+
 // parseWord reads one word; wrong says what is the matter with it.
-func parseWord(s string) (w filterWord, wrong string) {
+func parseWord(s string) (w hostWord, wrong string) {
 	rest, not := strings.CutPrefix(s, "!")
 	rest = strings.ToLower(strings.TrimSpace(rest))
 	w.not = not
@@ -180,7 +189,7 @@ func parseWord(s string) (w filterWord, wrong string) {
 	case numeric:
 		want, step, ok := filterNumber(value, number.unit)
 		if !ok {
-			return w, fmt.Sprintf("%s: want a number behind %s, as %s", s, op, [...]string{"950 or 1.5k", "80 or 80%", "5s or 2m"}[number.unit])
+			return w, noNumber(s, op, number.unit)
 		}
 		w.hold = func(h *fleet.Host) (bool, bool) {
 			n := number.of(h)
@@ -193,6 +202,10 @@ func parseWord(s string) (w filterWord, wrong string) {
 		return w, fmt.Sprintf("%s: no number %q; there are %s", s, key, strings.Join(filterKeys(), " "))
 	}
 	return w, ""
+}
+
+func noNumber(word, op string, unit filterUnit) string {
+	return fmt.Sprintf("%s: want a number behind %s, as %s", word, op, [...]string{"950 or 1.5k", "80 or 80%", "5s or 2m"}[unit])
 }
 
 func filterKeys() []string {
@@ -326,7 +339,7 @@ func labelHolds(key, value string) func(*fleet.Host) (bool, bool) {
 }
 
 // keywordHolds is bound:LIMIT, is:STATE or flag:FLAG.
-func keywordHolds(w filterWord, key, value string) (filterWord, string) {
+func keywordHolds(w hostWord, key, value string) (hostWord, string) {
 	state, isState := filterStates[value]
 	flag, isFlag := filterFlags[value]
 	switch {
@@ -349,26 +362,26 @@ func keywordHolds(w filterWord, key, value string) (filterWord, string) {
 	return w, ""
 }
 
-// holds says whether a host is shown.
-func (f *filter) holds(h *fleet.Host) bool {
-	return !slices.ContainsFunc(f.all, func(some []filterWord) bool {
-		return !slices.ContainsFunc(some, func(w filterWord) bool {
-			holds, known := w.hold(h)
+// holds says whether a thing is shown.
+func (f *filter[T]) holds(x *T) bool {
+	return !slices.ContainsFunc(f.all, func(some []filterWord[T]) bool {
+		return !slices.ContainsFunc(some, func(w filterWord[T]) bool {
+			holds, known := w.hold(x)
 			return known && holds != w.not
 		})
 	})
 }
 
-// completeFilter completes the last word of a filter by what it may begin: numbers,
-// labels and their values, states and names that are seen.
-func completeFilter(f *Frame, text string) string {
-	at, all := filterOffers(f, text)
+// completeFilter completes the last word of a screen's filter by what it may
+// begin: numbers, labels and their values, states and names that are seen.
+func completeFilter(f *Frame, on Screen, text string) string {
+	at, all := filterOffers(f, on, text)
 	return text[:at] + completed(strings.ToLower(text[at:]), all)
 }
 
 // filterOffers are what the last word of a filter, which begins at the place
 // told, may become; in order, each once.
-func filterOffers(f *Frame, text string) (at int, all []string) {
+func filterOffers(f *Frame, on Screen, text string) (at int, all []string) {
 	at = strings.LastIndexAny(text, " |!") + 1
 	word := strings.ToLower(text[at:])
 	if word == "" {
@@ -388,6 +401,15 @@ func filterOffers(f *Frame, text string) (at int, all []string) {
 			all = append(all, s)
 		}
 	}
+	if on == AlertsScreen {
+		offerAlertWords(f, offer)
+	}
+	offerHostWords(f, offer)
+	slices.Sort(all)
+	return at, all
+}
+
+func offerHostWords(f *Frame, offer func(...string)) {
 	for _, k := range filterKeys() {
 		offer(k + ">")
 	}
@@ -412,22 +434,43 @@ func filterOffers(f *Frame, text string) (at int, all []string) {
 			offer(l.GetKey()+"=", l.GetValue())
 		}
 	}
-	slices.Sort(all)
-	return at, all
+}
+
+// filterOf is the filter of the screen that is shown: that of the alerts is
+// another than that of the hosts, so that none hides what the other is for.
+func (v *View) filterOf() *string {
+	if v.beneath() == AlertsScreen {
+		return &v.AlertFilter
+	}
+	return &v.Filter
+}
+
+// filterWrong says what of a filter a screen can't read; "" = nothing.
+func filterWrong(on Screen, text string) string {
+	if on == AlertsScreen {
+		match := parseAlertFilter(text, time.Time{})
+		return match.wrong
+	}
+	match := parseFilter(text)
+	return match.wrong
+}
+
+// filterCount is how many of how many things the filter of a screen leaves.
+func filterCount(f *Frame, v *View, width int) string {
+	if v.beneath() == AlertsScreen {
+		return strconv.Itoa(len(alertsListed(f, v))) + " of " + strconv.Itoa(len(f.Alerts))
+	}
+	return strconv.Itoa(len(rowsOf(f, v, width))) + " of " + strconv.Itoa(len(f.Hosts))
 }
 
 // filterHint stands behind a filter that is typed: what is wrong with it, else
 // how many match, and what tab would offer.
 func filterHint(f *Frame, v *View, width int) string {
-	if !slices.Contains(onList, v.Screen) { // a text that is looked for
-		return "enter keep  esc clear"
+	_, offers := filterOffers(f, v.beneath(), v.Prompt.Text)
+	if wrong := filterWrong(v.beneath(), *v.filterOf()); wrong != "" && len(offers) == 0 {
+		return wrong
 	}
-	match := parseFilter(v.Filter)
-	_, offers := filterOffers(f, v.Prompt.Text)
-	if match.wrong != "" && len(offers) == 0 {
-		return match.wrong
-	}
-	found := strconv.Itoa(len(rowsOf(f, v, width))) + " of " + strconv.Itoa(len(f.Hosts))
+	found := filterCount(f, v, width)
 	room := width - cells(v.Prompt.Text) - 12
 	for n := min(len(offers), 5); n > 0; n-- {
 		if s := found + "   tab: " + strings.Join(offers[:n], " "); cells(s) <= room {

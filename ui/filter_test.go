@@ -181,7 +181,7 @@ func TestFilterCompletes(t *testing.T) {
 		"hea": "headroom>", "is:d": "is:down", "az": "az=", "bou": "bound:", "bound:t": "bound:thread", "!is:1": "!is:1", "!is:1t": "!is:1t", "i": "is:", "is:f": "is:full", "flag:thro": "flag:throttled",
 		"ws": "ws-", "az=a|poo": "az=a|pool=", "none": "none", "": "", "ws-1 ": "ws-1 ",
 	} {
-		if got := completeFilter(&f, text); got != want {
+		if got := completeFilter(&f, Overview, text); got != want {
 			t.Errorf("%q becomes %q, want %q", text, got, want)
 		}
 	}
@@ -210,13 +210,13 @@ func FuzzFilter(f *testing.F) {
 				if strings.HasPrefix(word, "!") || strings.Contains(word, "!=") || yes.hold == nil {
 					continue
 				}
-				one, two := filter{all: [][]filterWord{{yes}}}, filter{all: [][]filterWord{{no}}}
+				one, two := filter[fleet.Host]{all: [][]hostWord{{yes}}}, filter[fleet.Host]{all: [][]hostWord{{no}}}
 				if one.holds(&frame.Hosts[i]) && two.holds(&frame.Hosts[i]) {
 					t.Errorf("%q and its opposite both hold", word)
 				}
 			}
 		}
-		completeFilter(&frame, text)
+		completeFilter(&frame, Overview, text)
 	})
 }
 

@@ -139,7 +139,7 @@ var table = []Key{
 	{Label: "c", Does: "plan: compare with live", Group: "PLAN", Foot: "c compare", foot: 7, On: onPlan, binds: []bind{{[]string{"c"}, actCompare}}},
 
 	{Label: "/", Does: "filter: ws-* cpu>80 k=v !not", Group: "LIST", Foot: "/ filter", foot: 6, On: onFilter, binds: []bind{{[]string{"/", "f3", "f4"}, actFilter}}},
-	{Label: "!", Does: "filter: not", Group: "LIST", On: onList, binds: []bind{{[]string{"!"}, actFilterNot}}},
+	{Label: "!", Does: "filter: not", Group: "LIST", On: onFilter, binds: []bind{{[]string{"!"}, actFilterNot}}},
 	{Label: "s S", Does: "next sort, reverse", Group: "LIST", Foot: "s sort", foot: 7, On: onList, binds: []bind{{[]string{"s", "f6"}, actSort}, {[]string{"S"}, actReverse}}},
 	{Label: "o ctrl-g", Does: "cores: hot first, group", Group: "LIST", Foot: "o hot first", foot: 7, On: onCores, binds: []bind{{[]string{"o"}, actHotFirst}, {[]string{"ctrl+g"}, actGroups}}},
 	{Label: "f", Does: "rows: still / re-sort", Group: "LIST", Foot: "f free order", foot: 13, On: onList, binds: []bind{{[]string{"f"}, actLoose}}},

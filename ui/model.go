@@ -332,13 +332,14 @@ func (m *model) act(do action) {
 	case actBack:
 		m.back()
 	case actFilter:
-		m.begin(FilterPrompt, v.Filter)
+		m.begin(FilterPrompt, *v.filterOf())
 	case actFilterNot: // behind what is there already
-		if v.Filter != "" {
-			v.Filter += " "
+		at := v.filterOf()
+		if *at != "" {
+			*at += " "
 		}
-		v.Filter += "!"
-		m.begin(FilterPrompt, v.Filter)
+		*at += "!"
+		m.begin(FilterPrompt, *at)
 	case actSort:
 		v.Sort, v.Reverse = nextSort(&m.frame, v, m.w, m.h), false
 		m.resort(true)
@@ -443,8 +444,8 @@ func (m *model) back() {
 		m.turnTo(v.Under)
 	case v.Screen == HostScreen:
 		m.turnTo(v.From)
-	case v.Filter != "":
-		v.Filter = ""
+	case *v.filterOf() != "" && slices.Contains(onFilter, v.Screen):
+		*v.filterOf() = ""
 	case v.Screen != Overview:
 		m.turnTo(Overview)
 	}

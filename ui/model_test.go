@@ -262,7 +262,7 @@ func TestHelpIsTheTable(t *testing.T) {
 			t.Errorf("help says nothing of %q: %s", k.Label, k.Does)
 		}
 	}
-	for _, l := range slices.Concat(filterHelp, commandHelp) {
+	for _, l := range slices.Concat(filterHelp, alertFilterHelp, commandHelp) {
 		if !strings.Contains(body, l[0]) {
 			t.Errorf("help does not show %q", l[0])
 		}
@@ -272,6 +272,11 @@ func TestHelpIsTheTable(t *testing.T) {
 			if wrong := parseFilter(text).wrong; wrong != "" {
 				t.Errorf("help shows a filter that is none: %s", wrong)
 			}
+		}
+	}
+	for _, l := range alertFilterHelp {
+		if wrong := filterWrong(AlertsScreen, l[0]); wrong != "" {
+			t.Errorf("help shows a filter of alerts that is none: %s", wrong)
 		}
 	}
 	for _, l := range commandHelp {

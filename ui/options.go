@@ -116,7 +116,7 @@ type View struct {
 
 	Columns []string // of the hosts on the overview, by their names; none: as many as fit
 
-	Filter string // shows the hosts that match; a leading ! those that don't
+	Filter string // shows the hosts that match
 	Prompt Prompt // what is being typed, if anything
 
 	Core     int      // the cell under the cursor of the cores screen, from 1; 0: none
@@ -127,6 +127,7 @@ type View struct {
 	Span         time.Duration
 	Paused       bool
 	Alert        string // under the cursor of the alerts screen
+	AlertFilter  string // shows the alerts that match
 	HideResolved bool
 
 	WhatIf   WhatIf // what was changed on the plan screen

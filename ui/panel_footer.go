@@ -26,8 +26,12 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 	x := pad
 	if v.Note != "" {
 		x = a.text(x, 0, roleNotice.style(), " "+cut(v.Note, a.w-x-12)+" ") + 2
-	} else if v.Filter != "" && slices.Contains(onList, v.Screen) {
-		s := "filter: " + cutMiddle(v.Filter, max(a.w/3, 4)) + " (" + strconv.Itoa(shown) + " of " + strconv.Itoa(len(f.Hosts)) + ")"
+	} else if text := *v.filterOf(); text != "" && slices.Contains(onFilter, v.Screen) {
+		all := len(f.Hosts)
+		if v.Screen == AlertsScreen {
+			all = len(f.Alerts)
+		}
+		s := "filter: " + cutMiddle(text, max(a.w/3, 4)) + " (" + strconv.Itoa(shown) + " of " + strconv.Itoa(all) + ")"
 		x = a.text(x, 0, roleNotice.style(), " "+cut(s, a.w-x-12)+" ") + 2
 		if room := a.w - x - cells(helpFoot) - 4; room > len("esc clear") {
 			x = drawKey(a, x, "esc clear") + 2

@@ -57,13 +57,13 @@ func init() {
 		sign: "/",
 		hint: filterHint,
 		done: func(m *model, text string) { // what can't be read is mended or left
-			if slices.Contains(onList, m.view.Screen) && parseFilter(text).wrong != "" {
+			if filterWrong(m.view.beneath(), text) != "" {
 				m.begin(FilterPrompt, text)
 			}
 		},
-		typed:    func(m *model, text string) { m.view.Filter = text },
-		left:     func(m *model) { m.view.Filter = "" },
-		complete: func(m *model, text string) string { return completeFilter(&m.frame, text) },
+		typed:    func(m *model, text string) { *m.view.filterOf() = text },
+		left:     func(m *model) { *m.view.filterOf() = "" },
+		complete: func(m *model, text string) string { return completeFilter(&m.frame, m.view.beneath(), text) },
 	}
 }
 

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,14 +103,9 @@ func (m *model) say(a alerts.Act) tea.Cmd {
 // alertsListed are the alerts on screen: those that match the filter, without
 // what is over where that is hidden.
 func alertsListed(f *Frame, v *View) []alerts.Alert {
-	match := strings.ToLower(strings.TrimSpace(v.Filter))
+	match := parseAlertFilter(v.AlertFilter, f.Time)
 	return slices.DeleteFunc(slices.Clone(f.Alerts), func(a alerts.Alert) bool {
-		if v.HideResolved && a.Phase == alerts.Resolved {
-			return true
-		}
-		text := strings.ToLower(a.What + " " + a.Where + " " + a.Rule + " " + strings.Join(a.Places, " "))
-		rest, not := strings.CutPrefix(match, "!")
-		return match != "" && strings.Contains(text, rest) == not
+		return v.HideResolved && a.Phase == alerts.Resolved || !match.holds(&placed{Alert: &a, fleet: f})
 	})
 }
 
@@ -387,8 +381,8 @@ func drawAlertList(a area, f *Frame, v *View) {
 		case !f.Watched:
 			text = "? not watched yet"
 		case len(f.Alerts) > 0:
-			text = "no alert matches " + strconv.Quote(v.Filter)
-			if v.Filter == "" {
+			text = "no alert matches " + strconv.Quote(v.AlertFilter) + "   esc clears the filter"
+			if v.AlertFilter == "" {
 				text = "nothing fires; H shows what is over"
 			}
 		}
@@ -443,11 +437,7 @@ func alertCell(x *alerts.Alert, c tableColumn, f *Frame, width int) (string, sty
 	case acSince:
 		return x.Since.UTC().Format("15:04:05"), st
 	case acFor:
-		until := f.Time
-		if x.Phase == alerts.Resolved {
-			until = x.Ended
-		}
-		return spanText(num(math.Max(until.Sub(x.Since).Seconds(), 0))), st
+		return spanText(num(alertLasted(x, f.Time).Seconds())), st
 	case acWhat:
 		s := x.What
 		switch {

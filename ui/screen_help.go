@@ -1,6 +1,9 @@
 package ui
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // numbersHelp is what the words on screen mean, a line each.
 var numbersHelp = [][2]string{
@@ -44,6 +47,13 @@ var filterHelp = [][2]string{
 	{"a b  a|b  !a", "and, or, not"},
 }
 
+// alertFilterHelp is what the filter of the alerts knows besides.
+var alertFilterHelp = [][2]string{
+	{"rule=limit sev:act", "alerts: what"},
+	{"host=w* since:1h", "where, since"},
+	{"for>5m is:acked", "how long, how far"},
+}
+
 var commandHelp = [][2]string{
 	{":host ws-4", "open it"},
 	{":goto -10m", "a time"},
@@ -56,10 +66,10 @@ var commandHelp = [][2]string{
 // FilterHelp is the language of the filter, a line a word, for the man page.
 func FilterHelp() string {
 	var b strings.Builder
-	for _, l := range filterHelp {
+	for _, l := range slices.Concat(filterHelp, alertFilterHelp) {
 		b.WriteString(l[0] + ": " + l[1] + "\n")
 	}
-	return b.String() + "Numbers: " + strings.Join(filterKeys(), " ") + ". What is not known holds for no word, nor for the word turned round."
+	return b.String() + "Numbers: " + strings.Join(filterKeys(), " ") + ". What is not known holds for no word, nor for the word turned round. On the alerts screen a word about hosts is asked of those where an alert is."
 }
 
 // helpEntry is a line of help: a heading, or a key and what it does.
@@ -85,7 +95,7 @@ func helpGroups() [][]helpEntry {
 	for _, more := range []struct {
 		name  string
 		lines [][2]string
-	}{{"FILTER (? never holds)", filterHelp}, {"COMMAND (tab completes)", commandHelp}} {
+	}{{"FILTER (? never holds)", slices.Concat(filterHelp, alertFilterHelp)}, {"COMMAND (tab completes)", commandHelp}} {
 		group := []helpEntry{{key: more.name}}
 		for _, l := range more.lines {
 			group = append(group, helpEntry{l[0], l[1]})
