@@ -280,7 +280,7 @@ func TestLog(t *testing.T) {
 		{Time: night, Kind: "alert", ID: "limit/conns", Phase: "firing", Text: "firing: conns 98%", Where: "ws-1"},
 		{Time: night.Add(time.Second), Kind: "agent", Text: "ws-7 no data", Where: "ws-7"},
 	}
-	if err := l.Append(events...); err != nil {
+	if _, err := l.Append(events...); err != nil {
 		t.Fatal(err)
 	}
 	// Another viewer tells the same two seconds later.
@@ -290,7 +290,7 @@ func TestLog(t *testing.T) {
 	}
 	again := events[1]
 	again.Time, again.Text = night.Add(2*time.Second), "firing: conns 97%"
-	if err := m.Append(again); err != nil {
+	if _, err := m.Append(again); err != nil {
 		t.Fatal(err)
 	}
 	// One that was killed leaves half a line, another nonsense.
@@ -309,7 +309,7 @@ func TestLog(t *testing.T) {
 		got = append(got, e.Text)
 	}
 	wants(t, "read back", got, "firing: conns 98%", "ws-7 no data", "a[31mb")
-	if err := o.Append(alerts.Event{Time: now, Kind: "plan", Text: "need 3 → 4"}); err != nil {
+	if _, err := o.Append(alerts.Event{Time: now, Kind: "plan", Text: "need 3 → 4"}); err != nil {
 		t.Fatal(err)
 	}
 	if all, _ := alerts.ReadFiles(path, night); len(all) != 4 || all[3].Text != "need 3 → 4" {
@@ -325,7 +325,7 @@ func TestLogIsBounded(t *testing.T) {
 	}
 	defer l.Close()
 	for i := range 500 {
-		if err := l.Append(alerts.Event{Time: night.Add(time.Duration(i) * time.Minute), Kind: "plan", Text: fmt.Sprint("need ", i)}); err != nil {
+		if _, err := l.Append(alerts.Event{Time: night.Add(time.Duration(i) * time.Minute), Kind: "plan", Text: fmt.Sprint("need ", i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -354,6 +354,264 @@ func TestLogThatCantBe(t *testing.T) {
 	if all, err := alerts.ReadFiles(filepath.Join(t.TempDir(), "none"), night); err != nil || len(all) != 0 {
 		t.Error(all, err)
 	}
+}
+
+// pair are two viewers of one fleet with one log.
+type pair struct {
+	t    *testing.T
+	path string
+	w    [2]*alerts.Watch
+	l    [2]*alerts.Log
+}
+
+func newPair(t *testing.T) *pair {
+	p := &pair{t: t, path: filepath.Join(t.TempDir(), "events.jsonl")}
+	for i := range p.w {
+		p.begin(i)
+	}
+	return p
+}
+
+func (p *pair) begin(i int) {
+	l, past, err := alerts.Open(p.path, night)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() { _ = l.Close() })
+	p.w[i], p.l[i] = alerts.NewWatch(alerts.Rules(), past), l
+}
+
+// run lets both look at the same seconds, the second a moment later, keep what
+// they tell and hear of each other every other second.
+func (p *pair) run(from, to int, do func(*fleet.Snapshot)) {
+	p.t.Helper()
+	for k := from; k < to; k++ {
+		for i := range p.w {
+			s := at(k, do)
+			s.Time = s.Time.Add(time.Duration(i) * 300 * time.Millisecond)
+			if _, err := p.l[i].Append(p.w[i].Take(s)...); err != nil {
+				p.t.Fatal(err)
+			}
+			if k%2 == 0 {
+				p.hear(i)
+			}
+		}
+	}
+}
+
+func (p *pair) hear(i int) bool {
+	p.t.Helper()
+	news, err := p.l[i].News()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return p.w[i].Learn(news)
+}
+
+func (p *pair) say(i int, a alerts.Act, now time.Time) {
+	p.t.Helper()
+	e, err := p.w[i].Do(a, now)
+	if err == nil {
+		_, err = p.l[i].Append(e)
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// What one viewer says the other shows at once, without beginning anew.
+func TestTwoViewersOfOneLog(t *testing.T) {
+	p := newPair(t)
+	p.run(0, 70, conns(0, 0.98))
+	id := p.w[0].Alerts()[0].ID
+	for i, w := range p.w {
+		if a := w.Alerts()[0]; a.Phase != alerts.Firing || a.Seen != 1 {
+			t.Errorf("viewer %d: %+v", i, a)
+		}
+		if n := len(w.Events()); n != 1 {
+			t.Errorf("viewer %d was told twice: %+v", i, w.Events())
+		}
+	}
+	now := func(s int) time.Time { return night.Add(time.Duration(s) * time.Second) }
+	p.say(0, alerts.Act{ID: id, Do: "ack"}, now(70))
+	p.say(0, alerts.Act{ID: id, Do: "note", Note: "raised max"}, now(71))
+	if !p.hear(1) || p.hear(1) || p.hear(0) {
+		t.Error("news are new once, and not to whom they are from")
+	}
+	wants(t, "acked there", list(p.w[1]), "acked !! ws-1: conns 98% of limit")
+	if a := p.w[1].Alerts()[0]; a.Note != "raised max" {
+		t.Errorf("%+v", a)
+	}
+	// Back and forth, faster than events of rules may repeat.
+	p.say(1, alerts.Act{ID: id, Do: "unack"}, now(72))
+	p.say(1, alerts.Act{ID: id, Do: "ack"}, now(73))
+	p.say(1, alerts.Act{ID: id, Do: "unack"}, now(74))
+	p.hear(0)
+	wants(t, "and no longer", list(p.w[0]), "firing !! ws-1: conns 98% of limit")
+	// Both speak before they have heard each other: the later word counts, also of
+	// a viewer whose clock is behind.
+	p.say(0, alerts.Act{ID: id, Do: "ack"}, now(80))
+	p.say(1, alerts.Act{ID: id, Do: "snooze", Until: now(500)}, now(81))
+	p.hear(0)
+	p.hear(1)
+	for i, w := range p.w {
+		if a := w.Alerts()[0]; a.Phase != alerts.Acked || !a.Snoozed.Equal(now(500)) {
+			t.Errorf("viewer %d: %+v", i, a)
+		}
+	}
+	p.say(0, alerts.Act{ID: id, Do: "unack"}, now(60))
+	p.hear(1)
+	wants(t, "the last word", list(p.w[1]), "firing !! ws-1: conns 98% of limit")
+	// One that begins now knows the same.
+	p.begin(1)
+	p.run(71, 150, conns(0, 0.98))
+	for i, w := range p.w {
+		if a := w.Alerts()[0]; a.Phase != alerts.Firing || a.Note != "raised max" || a.Seen != 1+i { // it fires anew for the one that was not there, and for it alone
+			t.Errorf("viewer %d: %+v", i, a)
+		}
+	}
+}
+
+// What is over for another viewer, which may see less, is not over here; and an
+// ack from before it was over does not come back.
+func TestOverIsSeenByEach(t *testing.T) {
+	w := alerts.NewWatch(alerts.Rules(), nil)
+	run(w, 0, 70, conns(0, 0.98))
+	id := w.Alerts()[0].ID
+	if _, err := w.Do(alerts.Act{ID: id, Do: "ack"}, night.Add(70*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	w.Learn([]alerts.Event{{Time: night.Add(71 * time.Second), Kind: "alert", ID: id, Phase: "resolved", Text: "resolved"}})
+	wants(t, "still acked", list(w), "acked !! ws-1: conns 98% of limit")
+	run(w, 72, 300, nil)
+	wants(t, "over", list(w), "resolved !! ws-1: conns 98% of limit")
+	w.Learn([]alerts.Event{{Time: night.Add(75 * time.Second), Kind: "ack", ID: id, Act: "ack"}})
+	run(w, 300, 400, conns(0, 0.98))
+	wants(t, "anew", list(w), "firing !! ws-1: conns 98% of limit")
+}
+
+// A list of events that was handed out stays as it is.
+func TestLearnLeavesWhatWasHandedOut(t *testing.T) {
+	w := alerts.NewWatch(alerts.Rules(), nil)
+	run(w, 0, 70, conns(0, 0.98))
+	was := w.Events()
+	texts := func() string {
+		s := ""
+		for _, e := range was {
+			s += e.Text + ";"
+		}
+		return s
+	}
+	before := texts()
+	for i := range 50 {
+		w.Learn([]alerts.Event{{Time: night.Add(-time.Duration(i) * time.Hour), Kind: "plan", Text: fmt.Sprint("need ", i)}})
+	}
+	if texts() != before || len(w.Events()) != 51 || w.Events()[0].Text != "need 49" {
+		t.Errorf("%q, was %q; %d events", texts(), before, len(w.Events()))
+	}
+}
+
+// A log is followed while it is put away, removed, and cut short.
+func TestTail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	tail := alerts.EndOf(path)
+	next := func(what string, want ...string) {
+		t.Helper()
+		all, err := tail.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, e := range all {
+			got = append(got, e.Text)
+		}
+		wants(t, what, got, want...)
+	}
+	add := func(text string) {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		fmt.Fprint(f, text)
+	}
+	line := func(text string) string {
+		return fmt.Sprintf("{\"time\":\"2026-11-23T03:00:05Z\",\"kind\":\"plan\",\"text\":%q}\n", text)
+	}
+	next("there is none")
+	add(line("one"))
+	next("it is there", "one")
+	next("nothing new")
+	add(line("two")[:20])
+	next("half a line")
+	add(line("two")[20:])
+	next("and the rest", "two")
+	add(line("three"))
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	add(line("four"))
+	next("put away", "three", "four")
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	next("put away, and nothing since")
+	add(line("five"))
+	next("begun anew", "five")
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	add(line("6"))
+	next("cut short", "6")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	next("removed")
+	add(line("seven"))
+	next("there again", "seven")
+}
+
+// A write that failed in the middle of a line costs that line once: it is written
+// again, and what another viewer added behind it is read.
+func TestTornLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "events.jsonl")
+	l, _, err := alerts.Open(path, night)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := func(text string) alerts.Event { return alerts.Event{Time: night, Kind: "plan", Text: text} }
+	if _, err := l.Append(e("one")); err != nil {
+		t.Fatal(err)
+	}
+	f, _ := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600)
+	fmt.Fprint(f, `{"time":"2026-11-23T03:00:00Z","kind":"pl`)
+	m, _, err := alerts.Open(path, night) // begins a line
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Append(e("two")); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprint(f, `{"time":"2026-11-23T03:00:00Z","kind":"pl`)
+	if _, err := l.Append(e("three")); err != nil { // does not know
+		t.Fatal(err)
+	}
+	// Somebody removes the file: what comes is in a new one.
+	all, err := alerts.ReadFiles(path, night)
+	if err != nil || len(all) != 3 || all[2].Text != "three" {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Append(e("four")); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := alerts.ReadFiles(path, night); err != nil || len(all) != 1 || all[0].Text != "four" {
+		t.Errorf("after it was removed: %+v, %v", all, err)
+	}
+	_, _, _ = l.Close(), m.Close(), f.Close()
 }
 
 func FuzzRead(f *testing.F) {

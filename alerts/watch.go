@@ -101,22 +101,27 @@ type state struct {
 	touched bool
 }
 
-// said is what a user said of one thing, wherever it is.
+// said is what users said of one thing, wherever it is.
 type said struct {
 	acked   time.Time
 	snoozed time.Time
 	places  int // at most so many were meant; more is news. 0: not said
 	note    string
+
+	// When the last was said of it, a note apart, and when it was last over: what
+	// is older comes too late.
+	acted, noted, over time.Time
 }
 
 // Watch follows one fleet. The zero Watch is not ready: use NewWatch.
 type Watch struct {
-	rules  map[string]*Rule
-	states map[key]*state
-	said   map[string]*said // by ID
-	fired  map[string][]time.Time
-	events []Event // oldest first
-	at     time.Time
+	rules     map[string]*Rule
+	states    map[key]*state
+	said      map[string]*said // by ID
+	fired     map[string][]time.Time
+	events    []Event            // oldest first
+	elsewhere map[told]time.Time // what other viewers told, and when
+	at        time.Time
 
 	hosts map[string]hostMemory
 	pools map[string]poolMemory
@@ -139,32 +144,72 @@ type poolMemory struct {
 func NewWatch(rules []Rule, past []Event) *Watch {
 	w := &Watch{
 		rules: map[string]*Rule{}, states: map[key]*state{}, said: map[string]*said{}, fired: map[string][]time.Time{},
-		hosts: map[string]hostMemory{}, pools: map[string]poolMemory{},
+		elsewhere: map[told]time.Time{}, hosts: map[string]hostMemory{}, pools: map[string]poolMemory{},
 	}
 	for i := range rules {
 		if r := rules[i]; !r.Off {
 			w.rules[r.Name] = &r
 		}
 	}
-	for _, e := range past {
-		w.remember(e)
-		switch {
-		case e.Kind == "ack":
-			w.say(Act{ID: e.ID, Do: e.Act, Until: e.Until, Note: e.Note, places: e.Places}, e.Time)
-		case e.Kind == "alert" && e.Phase == Firing.String():
-			w.fired[e.ID] = append(w.fired[e.ID], e.Time)
-		case e.Kind == "alert" && e.Phase == Resolved.String():
-			delete(w.said, e.ID)
-		}
-	}
+	w.Learn(past)
 	return w
 }
 
-func (w *Watch) remember(e Event) {
+// Learn takes events that are kept: of the past, and of other viewers of this
+// fleet, whose acks, snoozes and notes hold here as well. Those that are known
+// are left out, also where this viewer saw the same itself; it returns whether
+// any was not. That a thing is over is for this viewer to see, as long as it
+// fires here.
+func (w *Watch) Learn(kept []Event) bool {
+	last := map[told][]time.Time{}
+	for _, e := range w.events {
+		last[toldBy(e)] = append(last[toldBy(e)], e.Time)
+	}
+	kept = slices.Clone(kept)
+	slices.SortStableFunc(kept, func(a, b Event) int { return a.Time.Compare(b.Time) })
+	events := slices.Clip(w.events) // what was handed out stays as it is
+	for _, e := range kept {
+		k := toldBy(e)
+		if slices.ContainsFunc(last[k], func(at time.Time) bool { return e.Time.Sub(at).Abs() < sameEvent }) {
+			continue
+		}
+		if e.Kind == "alert" && e.Phase == Firing.String() && w.others(e.ID, nil) {
+			continue // a viewer that began while it fires
+		}
+		last[k] = append(last[k], e.Time)
+		events = append(events, e)
+		switch {
+		case e.Kind == "ack":
+			w.say(Act{ID: e.ID, Do: e.Act, Until: e.Until, Note: e.Note, places: e.Places}, e.Time)
+			continue
+		case e.Kind == "alert" && e.Phase == Firing.String():
+			w.fired[e.ID] = append(w.fired[e.ID], e.Time)
+		case e.Kind == "alert" && e.Phase == Resolved.String() && !w.others(e.ID, nil):
+			w.over(e.ID, e.Time)
+		}
+		if len(w.elsewhere) > maxEvents {
+			clear(w.elsewhere)
+		}
+		w.elsewhere[k] = e.Time
+	}
+	if len(events) == len(w.events) {
+		return false
+	}
+	slices.SortStableFunc(events, func(a, b Event) int { return a.Time.Compare(b.Time) })
+	w.events = events[max(len(events)-maxEvents, 0):]
+	return true
+}
+
+// remember keeps an event, unless another viewer told it already.
+func (w *Watch) remember(e Event) bool {
+	if at, told := w.elsewhere[toldBy(e)]; told && e.Time.Sub(at).Abs() < sameEvent {
+		return false
+	}
 	w.events = append(w.events, e)
 	if over := len(w.events) - maxEvents; over > maxEvents/4 { // not at every one
 		w.events = slices.Clone(w.events[over:])
 	}
+	return true
 }
 
 // Take looks at the next snapshot and returns what happened. One that is not
@@ -193,9 +238,13 @@ func (w *Watch) Take(s *fleet.Snapshot) []Event {
 	}
 	var out []Event
 	tell := func(e Event) {
-		e.Time = w.at
+		if e.Time = w.at; !w.remember(e) {
+			return
+		}
 		out = append(out, e)
-		w.remember(e)
+		if e.Phase == Firing.String() {
+			w.fired[e.ID] = append(w.fired[e.ID], w.at)
+		}
 	}
 	for _, x := range w.states {
 		x.touched = false
@@ -251,7 +300,6 @@ func (w *Watch) see(v sight, tell func(Event)) {
 		x.phase, x.fired = Firing, w.at
 		id := idOf(v.rule, v.what)
 		if !w.others(id, x) {
-			w.fired[id] = append(w.fired[id], w.at)
 			tell(Event{Kind: "alert", ID: id, Phase: Firing.String(), Level: rule.Level.Sign(), Where: v.where, Text: "firing: " + w.words(x) + " on " + v.where})
 		}
 	}
@@ -274,7 +322,7 @@ func (w *Watch) milder(x *state, tell func(Event)) {
 	x.phase, x.ended = Resolved, w.at
 	id := idOf(x.rule, x.what)
 	if !w.others(id, x) {
-		delete(w.said, id)
+		w.over(id, w.at)
 		tell(Event{Kind: "alert", ID: id, Phase: Resolved.String(), Level: rule.Level.Sign(), Where: x.where, Text: "resolved: " + w.words(x) + " on " + x.where + " after " + capacity.Span(w.at.Sub(x.fired).Seconds())})
 	}
 }
@@ -398,6 +446,14 @@ func (w *Watch) Do(a Act, now time.Time) (Event, error) {
 		return Event{}, fmt.Errorf("no open alert %q", a.ID)
 	}
 	a.places = len(list[i].Places)
+	// What is said now is the newest, whatever the clock of another viewer said.
+	if x := w.said[a.ID]; x != nil {
+		for _, at := range []time.Time{x.acted, x.noted, x.over.Add(1)} {
+			if at.After(now) {
+				now = at
+			}
+		}
+	}
 	w.say(a, now)
 	e := Event{Time: now, Kind: "ack", ID: a.ID, Act: a.Do, Until: a.Until, Note: a.Note, Places: a.places, Text: actWords(a)}
 	w.remember(e)
@@ -416,15 +472,27 @@ func actWords(a Act) string {
 	return "acked: " + a.ID
 }
 
-func (w *Watch) say(a Act, now time.Time) {
+// say takes what was said at a time, unless newer is known.
+func (w *Watch) say(a Act, at time.Time) {
 	x := w.said[a.ID]
 	if x == nil {
+		if len(w.said) >= maxStates {
+			return
+		}
 		x = &said{}
 		w.said[a.ID] = x
 	}
+	last := &x.acted
+	if a.Do == "note" {
+		last = &x.noted
+	}
+	if at.Before(*last) || !x.over.IsZero() && !at.After(x.over) {
+		return
+	}
+	*last = at
 	switch a.Do {
 	case "ack":
-		x.acked, x.places = now, a.places
+		x.acked, x.places = at, a.places
 	case "unack":
 		x.acked, x.snoozed = time.Time{}, time.Time{}
 	case "snooze":
@@ -432,6 +500,26 @@ func (w *Watch) say(a Act, now time.Time) {
 	case "note":
 		x.note = a.Note
 	}
+}
+
+// over forgets what was said of a thing until it was over.
+func (w *Watch) over(id string, at time.Time) {
+	x := w.said[id]
+	switch {
+	case x == nil && len(w.said) < maxStates:
+		x = &said{}
+		w.said[id] = x
+	case x == nil || at.Before(x.over):
+		return
+	}
+	y := said{over: at}
+	if x.acted.After(at) { // said since
+		y.acked, y.snoozed, y.places, y.acted = x.acked, x.snoozed, x.places, x.acted
+	}
+	if x.noted.After(at) {
+		y.note, y.noted = x.note, x.noted
+	}
+	*x = y
 }
 
 // Alerts are the list: what fires, what a user has acked, what waits, what ended

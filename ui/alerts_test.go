@@ -101,11 +101,12 @@ func TestAlertsOnTheOverview(t *testing.T) {
 func TestAlertKeys(t *testing.T) {
 	var said []alerts.Act
 	d := drive(t, 120, 40, alarmed)
-	d.m.opts.Alert = func(a alerts.Act) ([]alerts.Alert, []alerts.Event, string) {
+	d.m.opts.Alert = func(a alerts.Act) (News, string) {
 		said = append(said, a)
-		list := append([]alerts.Alert{}, alarmed.Alerts...)
-		list[0].Phase = alerts.Acked
-		return list, alarmed.Events, "told"
+		n := alarmed.News
+		n.Alerts = append([]alerts.Alert{}, n.Alerts...)
+		n.Alerts[0].Phase = alerts.Acked
+		return n, "told"
 	}
 	answer := func() { d.send(d.cmd()) }
 	d.press("5", "a")
@@ -163,6 +164,52 @@ func TestAlertKeys(t *testing.T) {
 	}
 	if d.click("one thread full"); d.m.view.Alert != "thread/single-thread-bound" {
 		t.Errorf("a click selects %q", d.m.view.Alert)
+	}
+}
+
+// What another viewer says is shown at once, also while time stands still, and
+// changes nothing else.
+func TestNewsOfAnotherViewer(t *testing.T) {
+	for _, paused := range []bool{false, true} {
+		d := drive(t, 120, 40, alarmed).press("5")
+		if paused {
+			d.press(" ")
+		}
+		d.m.view.Note = "something"
+		n := alarmed.News
+		n.Alerts = append([]alerts.Alert{}, n.Alerts...)
+		n.Alerts[0].Phase, n.Alerts[0].Note = alerts.Acked, "raised max"
+		d.send(newsMsg(n))
+		if text := d.text(); !strings.Contains(text, "1 open  2 acked") || !strings.Contains(text, "raised max") || d.m.view.Note != "something" || strings.Contains(text, "PAUSED") != paused {
+			t.Errorf("paused %v:\n%s", paused, text)
+		}
+		if paused { // and once time goes on
+			d.send(frameMsg(later(alarmed, time.Second)))
+			d.send(newsMsg(n))
+			if d.press(" "); !strings.Contains(d.text(), "1 open  2 acked") {
+				t.Errorf("forgotten:\n%s", d.text())
+			}
+		}
+	}
+}
+
+// Where events are kept is said below them; what keeps them from it at their top,
+// and where there is no room for them in the header.
+func TestWhereEventsAreKept(t *testing.T) {
+	f := alarmed
+	f.Log.Path = "~/.local/state/capmon/events.jsonl"
+	if text := textOf(f, View{Screen: AlertsScreen}, 120, 40); !strings.Contains(text, "kept: 7 days or 64 MB in ~/.local/state/capmon/events.jsonl   elsewhere: capmon events --follow") {
+		t.Error(text)
+	}
+	f.Log.Trouble = "write /var/full/events.jsonl: no space left on device: tried again every 5s, 3 wait"
+	text := textOf(f, View{Screen: AlertsScreen}, 120, 40)
+	if !strings.Contains(text, "! not kept: write /var/full/events.jsonl: no space left on device: tried again every 5s, 3 wait") || strings.Contains(text, "7 days") {
+		t.Error(text)
+	}
+	for _, size := range [][2]int{{80, 24}, {80, 16}, {120, 40}} {
+		if text := textOf(f, View{Screen: AlertsScreen}, size[0], size[1]); !strings.Contains(text, "! events not kept") {
+			t.Errorf("%v:\n%s", size, text)
+		}
 	}
 }
 

@@ -99,11 +99,11 @@ func (m *model) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	case tea.MouseMsg:
 		cmd = m.mouse(msg)
-	case alertsMsg:
-		m.frame.Alerts, m.frame.Events, m.view.Note = msg.list, msg.events, msg.note
-		if m.live != nil {
-			m.live.Alerts, m.live.Events = msg.list, msg.events
-		}
+	case newsMsg:
+		m.hear(News(msg))
+	case saidMsg:
+		m.hear(msg.news)
+		m.view.Note = msg.note
 	case noteMsg:
 		m.view.Note = string(msg)
 	case clickedMsg:
@@ -132,7 +132,7 @@ func (m *model) take(f Frame) {
 			m.live = &f
 		}
 		m.ring(m.frame.Alerts, f.Alerts)
-		m.frame.Watched, m.frame.Alerts, m.frame.Events = f.Watched, f.Alerts, f.Events
+		m.frame.News = f.News
 		return
 	case !m.view.Paused && !f.Live && m.known:
 		return

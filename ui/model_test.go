@@ -33,8 +33,8 @@ func drive(t *testing.T, w, h int, f Frame) *driver {
 		Source: "agents", Export: func(e Export) string {
 			d.exported = append(d.exported, e)
 			return "written " + e.Screen + ": " + strings.Fields(e.Text)[0]
-		}, Alert: func(alerts.Act) ([]alerts.Alert, []alerts.Event, string) {
-			return nil, nil, "told"
+		}, Alert: func(alerts.Act) (News, string) {
+			return News{}, "told"
 		}, Record: func(path string) { d.records = append(d.records, path) }, Pace: func(x float64) { d.speeds = append(d.speeds, x) },
 		Ask: func(a fleet.Ask) { d.asks = append(d.asks, a) },
 	}, 24, theme(t, "dark", 24, false), nil)

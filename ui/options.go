@@ -42,8 +42,9 @@ type Options struct {
 	Ask func(fleet.Ask)
 	// Alert takes what the user says of an alert, and returns what there is then,
 	// and a line about it. May be nil.
-	Alert func(alerts.Act) ([]alerts.Alert, []alerts.Event, string)
-	Bell  bool // rings when something must be done
+	Alert func(alerts.Act) (News, string)
+	News  <-chan News // of the alerts, between frames: the newest counts. May be nil.
+	Bell  bool        // rings when something must be done
 
 	// Export writes a screen to files and says in a line where, or why not and
 	// what to do. It may take its time. May be nil.
@@ -76,9 +77,21 @@ type Frame struct {
 	Replay    *Replay    // what is shown is a recording; nil: it is not
 	Recording *Recording // the newest that this viewer made; nil: none
 
-	Watched bool           // the two below are known
-	Alerts  []alerts.Alert // of now, also where the rest is of an earlier moment
+	News
+}
+
+// News is what the alerts are, also where the rest is of an earlier moment.
+type News struct {
+	Watched bool // the two below are known
+	Alerts  []alerts.Alert
 	Events  []alerts.Event // oldest first
+	Log     EventLog
+}
+
+// EventLog is where events are kept.
+type EventLog struct {
+	Path    string // "": nowhere
+	Trouble string // what keeps them from it, and what is done about it; "": nothing
 }
 
 // Screen is what fills the terminal.

@@ -360,6 +360,8 @@ func FuzzRender(f *testing.F) {
 	f.Fuzz(func(t *testing.T, w, h int, name, other string, screen, bits uint8, ascii bool) {
 		w, h = w%420, h%130
 		frame := fixture{hosts: 3, cores: int(bits)%70 + 1, level: fleet.Level(screen % 5), names: []string{name, other}, down: int(screen % 2)}.frame()
+		frame = alarming(frame)
+		frame.Log, frame.Alerts[0].Note, frame.Events[0].Text = EventLog{Path: name, Trouble: other}, other, name
 		frame.Notes = []string{other}
 		frame.Hosts[0].Reason, frame.Hosts[0].Bound, frame.Hosts[0].Flags = other, name, []string{name}
 		frame.Hosts[0].RPS = capacity.Num{V: float64(w) * 1e7, OK: true}
@@ -382,7 +384,7 @@ func FuzzRender(f *testing.F) {
 			frame.Pools = append(frame.Pools, *pool)
 			frame.Pools[1].Name, frame.Totals.Edge = name, other
 		}
-		v := View{Screen: Screen(screen % byte(screens)), Host: name, Filter: other, Prompt: Prompt{PromptKind(w % int(promptKinds)), other, h}, Source: other, Warning: name, Note: name}
+		v := View{Screen: Screen(screen % byte(screens)), Host: name, Filter: other, AlertFilter: other[:min(len(other), int(bits)%2*9)], Prompt: Prompt{PromptKind(w % int(promptKinds)), other, h}, Source: other, Warning: name, Note: name}
 		fits(t, Render(frame, v, w, h, theme(t, "dark", int(bits)%25, ascii)), max(w, 0), max(h, 0))
 	})
 }

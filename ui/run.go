@@ -71,7 +71,7 @@ func Run(ctx context.Context, o Options) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		feed(ctx, p, o.Snapshots)
+		feed(ctx, p, o.Snapshots, o.News)
 	}()
 	_, err = p.Run()
 	leave()
@@ -82,12 +82,15 @@ func Run(ctx context.Context, o Options) error {
 	return fmt.Errorf("draw the dashboard: %w", err)
 }
 
-// feed sends frames to the program; of several waiting only the newest.
-func feed(ctx context.Context, p *tea.Program, frames <-chan Frame) {
+// feed sends frames to the program, of several waiting only the newest, and news
+// of the alerts.
+func feed(ctx context.Context, p *tea.Program, frames <-chan Frame, news <-chan News) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case n := <-news:
+			p.Send(newsMsg(n))
 		case f, ok := <-frames:
 			for more := true; ok && more; {
 				select {

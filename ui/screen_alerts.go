@@ -70,11 +70,23 @@ type errorText string
 
 func (e errorText) Error() string { return string(e) }
 
-// alertsMsg is the list after something was said of an alert.
-type alertsMsg struct {
-	list   []alerts.Alert
-	events []alerts.Event
-	note   string
+// newsMsg is the list after another viewer said something, or while time stands
+// still; saidMsg after the user did.
+type (
+	newsMsg News
+	saidMsg struct {
+		news News
+		note string
+	}
+)
+
+// hear takes the alerts as they are now.
+func (m *model) hear(n News) {
+	m.ring(m.frame.Alerts, n.Alerts)
+	m.frame.News = n
+	if m.live != nil {
+		m.live.News = n
+	}
 }
 
 // say tells what the user says of the alert under the cursor. Nothing is changed
@@ -95,8 +107,8 @@ func (m *model) say(a alerts.Act) tea.Cmd {
 	a.ID = at.ID
 	tell := m.opts.Alert
 	return func() tea.Msg {
-		list, events, note := tell(a)
-		return alertsMsg{list, events, note}
+		news, note := tell(a)
+		return saidMsg{news, note}
 	}
 }
 
@@ -327,6 +339,9 @@ func alertsWhere(f *Frame, v *View) []segment {
 	}
 	if paused(f, v) {
 		s = append(s, segment{"alerts are of now", roleNotice.style(), 3, false})
+	}
+	if f.Log.Trouble != "" {
+		s = append(s, segment{"! events not kept", roleSoon.style(), 3, false})
 	}
 	return s
 }
@@ -573,10 +588,17 @@ func drawTimeline(a area, f *Frame, v *View) {
 }
 
 // drawEvents is everything that happened until the moment shown, the newest
-// first.
+// first, and where it is kept.
 func drawEvents(a area, f *Frame, v *View) {
 	drawTitle(a.row(0), "event log", "everything, newest first")
 	y := 1
+	if f.Log.Trouble != "" {
+		for _, line := range wrapped("! not kept: "+f.Log.Trouble, a.w-2, min(2, a.h-1)) {
+			a.text(1, y, roleSoon.style(), line)
+			y++
+		}
+	}
+	top := y
 	for _, e := range slices.Backward(f.Events) {
 		if y >= a.h {
 			return
@@ -593,7 +615,26 @@ func drawEvents(a area, f *Frame, v *View) {
 		a.text(21, y, normal, cut(e.Text, a.w-22))
 		y++
 	}
-	if y == 1 {
-		a.text(1, 1, dim, "nothing has happened yet")
+	if y == top && y < a.h {
+		a.text(1, y, dim, "nothing has happened yet")
+		y++
 	}
+	if f.Log.Path != "" && f.Log.Trouble == "" && y < a.h-1 {
+		days := strconv.Itoa(int(alerts.KeepFor.Hours() / 24))
+		where := "kept: " + days + " days or " + strconv.Itoa(alerts.MaxBytes>>20) + " MB in " + f.Log.Path
+		a.text(1, a.h-1, dim, first(a.w-2, where+"   elsewhere: capmon events --follow", where, ""))
+	}
+}
+
+// wrapped is a text in lines of a width, the last of them cut where there are
+// more.
+func wrapped(text string, width, most int) []string {
+	lines := strings.Split(ansi.Wrap(text, max(width, 1), ""), "\n")
+	if len(lines) > most {
+		lines = lines[:max(most, 0)]
+		if most > 0 {
+			lines[most-1] = cut(lines[most-1]+"…", width)
+		}
+	}
+	return lines
 }

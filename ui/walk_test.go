@@ -108,7 +108,11 @@ func (s *shift) run(until time.Time) {
 }
 
 func (s *shift) frame(snap fleet.Snapshot) Frame {
-	return Frame{Snapshot: snap, Watched: true, Alerts: s.watch.Alerts(), Events: s.watch.Events()}
+	return Frame{Snapshot: snap, News: s.news()}
+}
+
+func (s *shift) news() News {
+	return News{Watched: true, Alerts: s.watch.Alerts(), Events: s.watch.Events()}
 }
 
 // open begins the dashboard.
@@ -116,13 +120,13 @@ func (s *shift) open(w, h int) {
 	s.d = &driver{t: s.t}
 	s.d.m = newModel(Options{
 		Source: "9 agents", Ask: func(a fleet.Ask) { s.ask = a; s.d.asks = append(s.d.asks, a) },
-		Alert: func(a alerts.Act) ([]alerts.Alert, []alerts.Event, string) {
+		Alert: func(a alerts.Act) (News, string) {
 			s.acts = append(s.acts, a)
 			e, err := s.watch.Do(a, s.now)
 			if err != nil {
 				s.t.Error(err)
 			}
-			return s.watch.Alerts(), s.watch.Events(), e.Text
+			return s.news(), e.Text
 		},
 	}, 24, theme(s.t, "dark", 24, false), nil)
 	s.d.send(sizeMsg{w, h})

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"capmon/alerts"
 	"capmon/fleet"
+	"capmon/ui"
 )
 
 // alertFlags say what is watched and where it is kept.
@@ -43,86 +45,138 @@ func (f *alertFlags) parsed() ([]alerts.Rule, error) {
 	return rules, nil
 }
 
-// alarm watches what a screen shows and keeps what happened. Where it can't be
-// kept, that is said, and the screen goes on without.
+// alarm watches what a screen shows, and what other viewers of the same fleet
+// say, and keeps what happened. Where it can't be kept, that is said, and the
+// screen goes on without.
 type alarm struct {
-	mu      sync.Mutex
-	watch   *alerts.Watch
-	fleet   string      // stands in the events
-	log     *alerts.Log // nil: events are not kept
-	trouble string
+	fleet string // stands in the events
+
+	mu    sync.Mutex // never held while a file is read or written
+	watch *alerts.Watch
+	shown map[string]alerts.Phase // the list that was told last
+	news  chan ui.News            // cap 1: what changed while no frame told it
+
+	file *eventFile // nil: events are not kept
+	none string     // why not, where they should be
 }
 
 // newAlarm watches the fleet of that name: what was said of the alerts of
-// others, which are kept in the same file, is not of its.
-func newAlarm(rules []alerts.Rule, name, path string, now time.Time) *alarm {
-	a := &alarm{fleet: name}
-	var past []alerts.Event
-	if path != "off" {
-		var err error
-		if path == "" {
-			path, err = alerts.DefaultPath()
-		}
-		if err == nil {
-			a.log, past, err = alerts.Open(path, now)
-		}
-		a.complain(err)
+// others, which are kept in the same file, is not of its. With run the file is
+// written and followed until close.
+func newAlarm(rules []alerts.Rule, name, path string) *alarm {
+	a := &alarm{fleet: name, watch: alerts.NewWatch(rules, nil), news: make(chan ui.News, 1)}
+	if path == "off" {
+		return a
 	}
-	a.watch = alerts.NewWatch(rules, slices.DeleteFunc(past, func(e alerts.Event) bool { return e.Fleet != name }))
+	if path == "" {
+		var err error
+		if path, err = alerts.DefaultPath(); err != nil {
+			a.none = oneLine(err)
+			return a
+		}
+	}
+	a.file = newEventFile(path, a.heard)
 	return a
 }
 
-func (a *alarm) complain(err error) {
-	if err != nil {
-		a.trouble = "events are not kept: " + strings.TrimPrefix(oneLine(err), "keep events: ")
+func (a *alarm) run() {
+	if a.file != nil {
+		go a.file.run()
 	}
 }
 
-// take watches a snapshot, and returns it with what there is to say added.
-func (a *alarm) take(s *fleet.Snapshot) ([]alerts.Alert, []alerts.Event) {
+// take watches a snapshot, and returns it as a frame with what there is to say.
+func (a *alarm) take(s fleet.Snapshot) ui.Frame {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.keep(a.watch.Take(s)...)
-	if a.trouble != "" {
-		s.Notes = append(s.Notes[:len(s.Notes):len(s.Notes)], a.trouble)
+	a.keep(a.watch.Take(&s)...)
+	a.drop()
+	n := a.list()
+	if n.Log.Trouble != "" {
+		s.Notes = append(s.Notes[:len(s.Notes):len(s.Notes)], "events are not kept: "+n.Log.Trouble)
 	}
-	return a.watch.Alerts(), a.watch.Events()
+	return ui.Frame{Snapshot: s, News: n}
+}
+
+// behind watches a snapshot that is not shown, and tells what it changes.
+func (a *alarm) behind(s fleet.Snapshot) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	told := a.watch.Take(&s)
+	a.keep(told...)
+	if n := a.list(); len(told) > 0 || !maps.Equal(a.shown, phases(n.Alerts)) {
+		a.tell(n)
+	}
+}
+
+// heard takes events that are in the file.
+func (a *alarm) heard(events []alerts.Event) {
+	events = slices.DeleteFunc(events, func(e alerts.Event) bool { return e.Fleet != a.fleet })
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.watch.Learn(events) {
+		a.tell(a.list())
+	}
+}
+
+func (a *alarm) list() ui.News {
+	n := ui.News{Watched: true, Alerts: a.watch.Alerts(), Events: a.watch.Events(), Log: ui.EventLog{Trouble: a.none}}
+	if a.file != nil {
+		n.Log = a.file.state()
+	}
+	return n
+}
+
+// tell hands over what is new: the latest wins.
+func (a *alarm) tell(n ui.News) {
+	a.drop()
+	a.shown = phases(n.Alerts)
+	a.news <- n
+}
+
+// drop takes back what a frame now tells.
+func (a *alarm) drop() {
+	select {
+	case <-a.news:
+	default:
+	}
+}
+
+// phases is what of a list is news when it changes.
+func phases(list []alerts.Alert) map[string]alerts.Phase {
+	m := make(map[string]alerts.Phase, len(list))
+	for i := range list {
+		m[list[i].ID] = list[i].Phase
+	}
+	return m
 }
 
 func (a *alarm) keep(events ...alerts.Event) {
-	if a.log == nil || len(events) == 0 {
+	if a.file == nil || len(events) == 0 {
 		return
 	}
 	events = slices.Clone(events)
 	for i := range events {
 		events[i].Fleet = a.fleet
 	}
-	if err := a.log.Append(events...); err != nil {
-		a.complain(err)
-		_ = a.log.Close()
-		a.log = nil
-	}
+	a.file.keep(events)
 }
 
 // act takes what a user says of an alert.
-func (a *alarm) act(x alerts.Act) ([]alerts.Alert, []alerts.Event, string) {
+func (a *alarm) act(x alerts.Act) (ui.News, string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e, err := a.watch.Do(x, time.Now())
-	note := e.Text
 	if err != nil {
-		note = err.Error()
-	} else {
-		a.keep(e)
+		return a.list(), err.Error()
 	}
-	return a.watch.Alerts(), a.watch.Events(), note
+	a.keep(e)
+	return a.list(), e.Text
 }
 
 func (a *alarm) close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.log != nil {
-		_ = a.log.Close()
+	if a.file != nil {
+		a.file.close()
 	}
 }
 
@@ -170,7 +224,7 @@ func newEvents() *cobra.Command {
 const followEvery = 500 * time.Millisecond
 
 func printEvents(cmd *cobra.Command, path string, since time.Time, follow, asJSON bool) error {
-	from := alerts.End(path) // what comes while the past is printed comes again
+	tail := alerts.EndOf(path) // what comes while the past is printed comes again
 	all, err := alerts.ReadFiles(path, since)
 	if err != nil {
 		return err
@@ -201,7 +255,7 @@ func printEvents(cmd *cobra.Command, path string, since time.Time, follow, asJSO
 			return nil
 		case <-time.After(followEvery):
 		}
-		if all, from, err = alerts.ReadOn(path, from); err != nil {
+		if all, err = tail.Next(); err != nil {
 			return err
 		}
 	}

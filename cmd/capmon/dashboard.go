@@ -139,9 +139,10 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 		},
 	}
 	return f.draw(ctx, o, func(ctx context.Context, o *ui.Options, show func(ui.Frame)) func() error {
-		watch := newAlarm(rules, f.fleet, f.alerts.events, time.Now())
-		o.Alert = watch.act
+		watch := newAlarm(rules, f.fleet, f.alerts.events)
+		o.Alert, o.News = watch.act, watch.news
 		return func() error {
+			watch.run()
 			defer watch.close()
 			ended := make(chan error, 1)
 			go func() { ended <- run(ctx, viewer.Store) }()
@@ -151,9 +152,10 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 				keep.run(ctx)
 			}()
 			in.publish(ctx, func(s fleet.Snapshot) {
-				list, events := watch.take(&s)
-				show(ui.Frame{Snapshot: s, Watched: true, Alerts: list, Events: events, Recording: keep.state()})
-			}, func(s fleet.Snapshot) { watch.take(&s) })
+				frame := watch.take(s)
+				frame.Recording = keep.state()
+				show(frame)
+			}, watch.behind)
 			<-kept
 			return <-ended
 		}
