@@ -286,7 +286,7 @@ func plain(r rune) rune {
 	switch r {
 	case '▶', '→', '▸', '›':
 		return '>'
-	case '◂', '←', '‹':
+	case '◂', '←', '‹', '◄':
 		return '<'
 	case '×':
 		return 'x'

@@ -92,16 +92,35 @@ const (
 	actReset
 	actAsIs
 	actCompare
+	actRunA
+	actRunB
+	actRunC
+	actRunD
+	actRunStop
+	actRunMore
+	actRunLess
+	actStepNext
+	actStepBack
+	actVoteFast
+	actVoteSlow
+	actVoteSame
+	actVotes
+	actBig
+	actTeacher
+	actProjector
+	actSaveRun
 	actQuit
 	actSuspend
 )
 
 var (
-	everywhere = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, HelpScreen, StepsScreen}
+	everywhere = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, ClassScreen, HelpScreen, StepsScreen}
 	onData     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen}
 	onTime     = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, StepsScreen, DemoScreen}
 	onList     = []Screen{Overview, CoresScreen}
-	onTabs     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen, DemoScreen}
+	onTabs     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen, DemoScreen, ClassScreen}
+	onThemes   = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, HelpScreen, StepsScreen}
+	onClass    = []Screen{ClassScreen}
 	onOverview = []Screen{Overview}
 	onCores    = []Screen{CoresScreen}
 	onSteps    = []Screen{StepsScreen}
@@ -138,6 +157,18 @@ var table = []Key{
 	{Label: "r p", Does: "plan: live again; as it is", Group: "PLAN", Foot: "r reset", foot: 6, On: onPlan, binds: []bind{{[]string{"r"}, actReset}, {[]string{"p"}, actAsIs}}},
 	{Label: "c", Does: "plan: compare with live", Group: "PLAN", Foot: "c compare", foot: 7, On: onPlan, binds: []bind{{[]string{"c"}, actCompare}}},
 
+	{Label: "enter", Does: "class: run, point, next", Group: "CLASS", Foot: "enter next", foot: 3, On: onClass, binds: []bind{{[]string{"enter"}, actStepNext}}},
+	{Label: "a b c d", Does: "class: run it", Group: "CLASS", Foot: "a-d run", foot: 3, On: onClass, binds: []bind{{[]string{"a"}, actRunA}, {[]string{"b"}, actRunB}, {[]string{"c"}, actRunC}, {[]string{"d"}, actRunD}}},
+	{Label: "x", Does: "class: stop the run", Group: "CLASS", Foot: "x stop", foot: 4, On: onClass, binds: []bind{{[]string{"x"}, actRunStop}}},
+	{Label: "f s =", Does: "class: a vote more", Group: "CLASS", Foot: "f s = vote", foot: 5, On: onClass, binds: []bind{{[]string{"f"}, actVoteFast}, {[]string{"s"}, actVoteSlow}, {[]string{"="}, actVoteSame}}},
+	{Label: "v", Does: "class: type the votes", Group: "CLASS", On: onClass, binds: []bind{{[]string{"v"}, actVotes}}},
+	{Label: "+ -", Does: "class: workers", Group: "CLASS", Foot: "+ - workers", foot: 6, On: onClass, binds: []bind{{[]string{"+"}, actRunMore}, {[]string{"-"}, actRunLess}}},
+	{Label: "backspace", Does: "class: back a question", Group: "CLASS", Foot: "backspace back", foot: 10, On: onClass, binds: []bind{{[]string{"backspace"}, actStepBack}}},
+	{Label: "z", Does: "class: big digits", Group: "CLASS", Foot: "z big", foot: 7, On: onClass, binds: []bind{{[]string{"z"}, actBig}}},
+	{Label: "t", Does: "class: for a projector", Group: "CLASS", Foot: "t projector", foot: 8, On: onClass, binds: []bind{{[]string{"t"}, actProjector}}},
+	{Label: "n", Does: "class: teacher's notes", Group: "CLASS", Foot: "n notes", foot: 9, On: onClass, binds: []bind{{[]string{"n"}, actTeacher}}},
+	{Label: "w", Does: "class: save the run, end", Group: "CLASS", Foot: "w save", foot: 9, On: onClass, binds: []bind{{[]string{"w"}, actSaveRun}}},
+
 	{Label: "/", Does: "filter: ws-* cpu>80 k=v !not", Group: "LIST", Foot: "/ filter", foot: 6, On: onFilter, binds: []bind{{[]string{"/", "f3", "f4"}, actFilter}}},
 	{Label: "!", Does: "filter: not", Group: "LIST", On: onFilter, binds: []bind{{[]string{"!"}, actFilterNot}}},
 	{Label: "s S", Does: "next sort, reverse", Group: "LIST", Foot: "s sort", foot: 7, On: onList, binds: []bind{{[]string{"s", "f6"}, actSort}, {[]string{"S"}, actReverse}}},
@@ -162,7 +193,7 @@ var table = []Key{
 	{Label: "y", Does: "copy the screen as text", Group: "TELL", Foot: "y copy", foot: 12, On: everywhere, binds: []bind{{[]string{"y"}, actCopy}}},
 	{Label: "e", Does: "export: markdown and JSON", Group: "TELL", On: everywhere, binds: []bind{{[]string{"e"}, actExport}}},
 	{Label: ":", Does: "command, tab completes", Group: "TELL", On: everywhere, binds: []bind{{[]string{":"}, actCommand}}},
-	{Label: "t", Does: "next theme", Group: "LOOK", Foot: "t theme", foot: 12, On: everywhere, binds: []bind{{[]string{"t"}, actTheme}}},
+	{Label: "t", Does: "next theme", Group: "LOOK", Foot: "t theme", foot: 12, On: onThemes, binds: []bind{{[]string{"t"}, actTheme}}},
 	{Label: "M", Does: "mouse off: select text, on", Group: "LOOK", On: everywhere, binds: []bind{{[]string{"M"}, actMouse}}},
 	{Label: "ctrl-l", Does: "draw anew", Group: "LOOK", On: everywhere, binds: []bind{{[]string{"ctrl+l"}, actRedraw}}},
 	{Label: "q ctrl-c", Does: "quit", Group: "LEAVE", Foot: "q quit", foot: 2, On: everywhere, binds: []bind{{[]string{"q", "ctrl+c", "f10"}, actQuit}}},
@@ -201,7 +232,7 @@ func actionOf(key string, on Screen) action {
 func footKeys(on Screen) []Key {
 	var keys []Key
 	for _, k := range table {
-		if k.foot > 0 && slices.Contains(k.On, on) && !(on == Overview && k.Foot == "esc back") {
+		if k.foot > 0 && slices.Contains(k.On, on) && !((on == Overview || on == ClassScreen) && k.Foot == "esc back") {
 			keys = append(keys, k)
 		}
 	}

@@ -49,6 +49,7 @@ type model struct {
 	theme  Theme
 	bits   int
 	chosen bool          // the user or a flag chose the theme
+	before string        // the theme before that for projectors
 	fitted bool          // the span was once fitted to what is known
 	span   time.Duration // the longest to show by itself; 0: the user or a flag chose
 
@@ -73,10 +74,23 @@ func newModel(o Options, bits int, th Theme, screen *painter) *model {
 	if span <= 0 {
 		span, longest = defaultSpan, defaultSpan
 	}
-	return &model{
+	m := &model{
 		opts: o, span: longest, bits: bits, theme: th, chosen: o.Theme != "", screen: screen, dirty: true,
 		view: View{Span: span, Cores: o.Cores, Columns: o.Columns, Source: o.Source, Warning: o.Warning, Note: o.Note, rows: &rowsMemo{}},
 	}
+	if o.Lesson != nil {
+		m.view.Screen = ClassScreen
+	}
+	return m
+}
+
+// demoScreen is what stands behind its number: the classroom where a class is
+// held.
+func (m *model) demoScreen() Screen {
+	if m.opts.Lesson != nil {
+		return ClassScreen
+	}
+	return DemoScreen
 }
 
 // Init asks the terminal, if at all; frames and sizes are sent by Run.
@@ -132,7 +146,7 @@ func (m *model) take(f Frame) {
 			m.live = &f
 		}
 		m.ring(m.frame.Alerts, f.Alerts)
-		m.frame.News = f.News
+		m.frame.News, m.frame.Lesson = f.News, f.Lesson
 		return
 	case !m.view.Paused && !f.Live && m.known:
 		return
@@ -320,7 +334,7 @@ func (m *model) act(do action) {
 	case actPlan:
 		m.turnTo(PlanScreen)
 	case actDemo:
-		m.turnTo(DemoScreen)
+		m.turnTo(m.demoScreen())
 	case actHost:
 		if v.Screen != HostScreen {
 			m.open()

@@ -11,6 +11,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"capmon/alerts"
+	"capmon/demo/lessons"
 	"capmon/fleet"
 )
 
@@ -24,12 +25,13 @@ type driver struct {
 	exported []Export
 	records  []string
 	speeds   []float64
+	lessons  []lessons.Act
 }
 
 func drive(t *testing.T, w, h int, f Frame) *driver {
 	t.Helper()
 	d := &driver{t: t}
-	d.m = newModel(Options{
+	o := Options{
 		Source: "agents", Export: func(e Export) string {
 			d.exported = append(d.exported, e)
 			return "written " + e.Screen + ": " + strings.Fields(e.Text)[0]
@@ -37,7 +39,11 @@ func drive(t *testing.T, w, h int, f Frame) *driver {
 			return News{}, "told"
 		}, Record: func(path string) { d.records = append(d.records, path) }, Pace: func(x float64) { d.speeds = append(d.speeds, x) },
 		Ask: func(a fleet.Ask) { d.asks = append(d.asks, a) },
-	}, 24, theme(t, "dark", 24, false), nil)
+	}
+	if f.Lesson != nil {
+		o.Lesson = func(a lessons.Act) { d.lessons = append(d.lessons, a) }
+	}
+	d.m = newModel(o, 24, theme(t, "dark", 24, false), nil)
 	d.send(sizeMsg{w, h})
 	d.send(frameMsg(f))
 	return d
@@ -107,6 +113,10 @@ type check struct {
 func keyChecks() map[action]check {
 	three := tiered(9, 3, "web")
 	dear, film := paged(), replayed(nine())
+	class := classFrame(classSeen)
+	inClass := func(want lessons.Act) check {
+		return check{on: ClassScreen, frame: &class, done: func(d *driver, _ View) bool { return slices.Contains(d.lessons, want) }}
+	}
 	host := func(name string) func(*driver, View) bool {
 		return func(d *driver, _ View) bool { return d.m.view.Host == name }
 	}
@@ -184,17 +194,36 @@ func keyChecks() map[action]check {
 		actMark: {done: func(d *driver, _ View) bool {
 			return d.m.view.Mark != nil && strings.Contains(d.text(), "SINCE 03:12:07Z +0.0s")
 		}},
-		actRecord:  {done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == RecordPrompt }},
-		actFaster:  {frame: &film, done: func(d *driver, _ View) bool { return len(d.speeds) == 1 && d.speeds[0] == 8 }},
-		actSlower:  {frame: &film, done: func(d *driver, _ View) bool { return len(d.speeds) == 1 && d.speeds[0] == 2 }},
-		actCopy:    {done: func(d *driver, _ View) bool { return strings.HasPrefix(d.m.view.Note, "copied 40 lines") }},
-		actExport:  {done: ran},
-		actCommand: {done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == CommandPrompt }},
-		actMouse:   {done: func(d *driver, was View) bool { return d.cmd != nil && strings.HasPrefix(d.m.view.Note, "mouse off") }},
-		actLonger:  {done: func(d *driver, _ View) bool { return d.last().Span == 30*time.Minute }},
-		actShorter: {done: func(d *driver, _ View) bool { return d.last().Span == 5*time.Minute }},
-		actTheme:   {done: func(d *driver, _ View) bool { return d.m.theme.Name() == "light" }},
-		actRedraw:  {done: ran},
+		actRecord:    {done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == RecordPrompt }},
+		actFaster:    {frame: &film, done: func(d *driver, _ View) bool { return len(d.speeds) == 1 && d.speeds[0] == 8 }},
+		actSlower:    {frame: &film, done: func(d *driver, _ View) bool { return len(d.speeds) == 1 && d.speeds[0] == 2 }},
+		actCopy:      {done: func(d *driver, _ View) bool { return strings.HasPrefix(d.m.view.Note, "copied 40 lines") }},
+		actExport:    {done: ran},
+		actCommand:   {done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == CommandPrompt }},
+		actMouse:     {done: func(d *driver, was View) bool { return d.cmd != nil && strings.HasPrefix(d.m.view.Note, "mouse off") }},
+		actLonger:    {done: func(d *driver, _ View) bool { return d.last().Span == 30*time.Minute }},
+		actShorter:   {done: func(d *driver, _ View) bool { return d.last().Span == 5*time.Minute }},
+		actTheme:     {done: func(d *driver, _ View) bool { return d.m.theme.Name() == "light" }},
+		actRedraw:    {done: ran},
+		actRunA:      inClass(lessons.Act{Do: lessons.Begin, Key: "a"}),
+		actRunB:      inClass(lessons.Act{Do: lessons.Begin, Key: "b"}),
+		actRunC:      inClass(lessons.Act{Do: lessons.Begin, Key: "c"}),
+		actRunD:      inClass(lessons.Act{Do: lessons.Begin, Key: "d"}),
+		actRunStop:   inClass(lessons.Act{Do: lessons.Stop}),
+		actRunMore:   inClass(lessons.Act{Do: lessons.More}),
+		actRunLess:   inClass(lessons.Act{Do: lessons.Less}),
+		actStepNext:  inClass(lessons.Act{Do: lessons.Next}),
+		actStepBack:  inClass(lessons.Act{Do: lessons.Back}),
+		actVoteFast:  inClass(lessons.Act{Do: lessons.Vote, Key: "f"}),
+		actVoteSlow:  inClass(lessons.Act{Do: lessons.Vote, Key: "s"}),
+		actVoteSame:  inClass(lessons.Act{Do: lessons.Vote, Key: "="}),
+		actVotes:     {on: ClassScreen, frame: &class, done: func(d *driver, _ View) bool { return d.m.view.Prompt.For == VotesPrompt }},
+		actBig:       {on: ClassScreen, frame: &class, done: func(d *driver, was View) bool { return d.m.view.Big != was.Big }},
+		actTeacher:   {on: ClassScreen, frame: &class, done: func(d *driver, _ View) bool { return strings.Contains(d.text(), "NOTES") }},
+		actProjector: {on: ClassScreen, frame: &class, done: func(d *driver, _ View) bool { return d.m.theme.Name() == "projector" }},
+		actSaveRun: {on: ClassScreen, frame: &class, done: func(d *driver, _ View) bool {
+			return d.m.view.Prompt.For == RecordPrompt && d.m.view.Prompt.Text == "lesson3.capmon"
+		}},
 		actQuit:    {done: func(d *driver, _ View) bool { return d.cmd != nil && d.cmd() == tea.Quit() }},
 		actSuspend: {done: func(d *driver, _ View) bool { return d.cmd != nil && d.cmd() == tea.Suspend() }},
 	}

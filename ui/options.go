@@ -6,6 +6,7 @@ import (
 
 	"capmon/alerts"
 	"capmon/capacity"
+	"capmon/demo/lessons"
 	"capmon/fleet"
 )
 
@@ -49,6 +50,9 @@ type Options struct {
 	// Export writes a screen to files and says in a line where, or why not and
 	// what to do. It may take its time. May be nil.
 	Export func(Export) (note string)
+	// Lesson does what the teacher wants; the screen then begins with the
+	// classroom. It must not block. Nil: no class is held.
+	Lesson func(lessons.Act)
 	// Snapshots are drawn as they come; of several waiting the newest wins. A
 	// closed channel leaves the last one on screen.
 	Snapshots <-chan Frame
@@ -76,6 +80,8 @@ type Frame struct {
 
 	Replay    *Replay    // what is shown is a recording; nil: it is not
 	Recording *Recording // the newest that this viewer made; nil: none
+
+	Lesson *lessons.State // of the class that is held; nil: none is
 
 	News
 }
@@ -106,6 +112,7 @@ const (
 	AlertsScreen
 	DemoScreen  // what the demo is and how to start it
 	StepsScreen // how a pool's number is made
+	ClassScreen // the classroom, in the place of DemoScreen where a class is held
 	HelpScreen
 	screens
 )
@@ -148,6 +155,9 @@ type View struct {
 	AsIs     bool   // and is not to be looked at
 	Compare  bool   // what is live stands beside it
 	Field    int    // under its cursor
+
+	Big     bool // the digits of the classroom
+	Teacher bool // its notes for the teacher stand in the place of what is said
 
 	MouseOff bool // the terminal selects text instead
 

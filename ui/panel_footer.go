@@ -84,7 +84,7 @@ func footAction(on Screen, foot string) action {
 // drawKey writes the key bold and what it does plain.
 func drawKey(a area, x int, text string) int {
 	key, does, _ := strings.Cut(text, " ")
-	for _, two := range []string{"[ ]", "- +", "+ -", "< >"} {
+	for _, two := range []string{"[ ]", "- +", "+ -", "< >", "f s ="} {
 		if strings.HasPrefix(text, two) {
 			key, does = two, text[len(two)+1:]
 		}

@@ -28,6 +28,7 @@ const (
 	ColumnsPrompt
 	NotePrompt
 	SnoozePrompt
+	VotesPrompt
 	promptKinds
 )
 

@@ -44,6 +44,8 @@ func (m *model) record() {
 		m.view.Note = "nothing to record yet"
 	case r != nil && r.Ended == "":
 		m.opts.Record("")
+	case m.frame.Lesson != nil:
+		m.begin(RecordPrompt, "lesson"+strconv.Itoa(m.frame.Lesson.Number)+".capmon")
 	default:
 		m.begin(RecordPrompt, "capmon-"+m.frame.Time.UTC().Format("20060102-150405")+".capmon")
 	}

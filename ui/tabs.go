@@ -20,6 +20,15 @@ func tabs(from Screen) []Screen {
 	return list
 }
 
+// numberedAs is the screen of the list that one stands for: the classroom has
+// the number of the demo.
+func (s Screen) numberedAs() Screen {
+	if s == ClassScreen {
+		return DemoScreen
+	}
+	return s
+}
+
 // number is the key that shows a screen.
 func (s Screen) number() string { return strconv.Itoa(slices.Index(numbered[:], s) + 1) }
 
@@ -27,7 +36,7 @@ func (s Screen) number() string { return strconv.Itoa(slices.Index(numbered[:], 
 // itself, to be clicked.
 func withTabs(v *View, where []segment) []segment {
 	var before, after []string
-	here := slices.Index(numbered[:], v.Screen)
+	here := slices.Index(numbered[:], v.Screen.numberedAs())
 	for _, s := range tabs(v.Screen) {
 		switch at := slices.Index(numbered[:], s); {
 		case at < here:
@@ -60,7 +69,7 @@ func zoneTabs(a area, x int, s segment, v *View) {
 // turnTab shows the next of the numbered screens, or the last one.
 func (m *model) turnTab(by int) {
 	list := tabs(m.view.Screen)
-	at := slices.Index(list, m.view.Screen)
+	at := slices.Index(list, m.view.Screen.numberedAs())
 	if len(list) == 0 || at < 0 {
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"capmon/agents"
 	"capmon/capacity"
 	"capmon/collectors"
+	"capmon/demo/lessons"
 	"capmon/fleet"
 	"capmon/internal/crash"
 	"capmon/internal/small"
@@ -31,7 +32,8 @@ type screenFlags struct {
 	keys   string
 	log    string
 	alerts alertFlags
-	fleet  string // which list of hosts it shows; no flag
+	fleet  string         // which list of hosts it shows; no flag
+	class  *lessons.Class // that is held on it; no flag
 }
 
 func (f *screenFlags) add(cmd *cobra.Command) {
@@ -138,6 +140,9 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 			}
 		},
 	}
+	if f.class != nil {
+		o.Lesson = f.class.Do
+	}
 	return f.draw(ctx, o, func(ctx context.Context, o *ui.Options, show func(ui.Frame)) func() error {
 		watch := newAlarm(rules, f.fleet, f.alerts.events)
 		o.Alert, o.News = watch.act, watch.news
@@ -153,13 +158,27 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 			}()
 			in.publish(ctx, func(s fleet.Snapshot) {
 				frame := watch.take(s)
-				frame.Recording = keep.state()
+				frame.Recording, frame.Lesson = keep.state(), f.lesson(&s)
 				show(frame)
-			}, watch.behind)
+			}, func(s fleet.Snapshot) {
+				watch.behind(s)
+				f.lesson(&s)
+			})
 			<-kept
 			return <-ended
 		}
 	})
+}
+
+// lesson is what the class has measured by now; nil where none is held.
+func (f *screenFlags) lesson(s *fleet.Snapshot) *lessons.State {
+	if f.class == nil {
+		return nil
+	}
+	if s.Live {
+		f.class.Take(s)
+	}
+	return f.class.State()
 }
 
 // draw runs the screens until the user leaves or ctx ends. When the screens can

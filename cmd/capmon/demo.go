@@ -13,12 +13,23 @@ import (
 )
 
 func newDemo() *cobra.Command {
+	var class classFlags
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show capmon on made-up or provoked load",
-		Args:  onlyFlags,
-		RunE:  needSubcommand,
+		Short: "The classroom: one thread, many processes, many threads on this machine",
+		Long: "Lessons 1 to 3 on the cores of this machine: one busy loop; several processes, and the\n" +
+			"port they all want; one process with several threads, then with one lock. Each asks\n" +
+			"what will happen, runs it, and shows what was measured and what that means.\n\n" +
+			"A run is nice 10, ends by itself after a minute, and with this screen, whatever ends\n" +
+			"that. Nothing else of this machine is touched.",
+		Example: "  capmon demo                            the classroom: enter goes on, a to d run\n" +
+			"  capmon demo --lang node                with programs in Node.js\n" +
+			"  capmon demo --headless --for 5s        run A to D and print the table\n" +
+			"  capmon demo chess                      a story with 88,420 connections",
+		Args: onlyFlags,
+		RunE: class.run,
 	}
+	class.add(cmd)
 	cmd.AddCommand(newDemoFleet(), newDemoChess())
 	return cmd
 }

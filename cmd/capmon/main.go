@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"capmon/demo/chess"
+	"capmon/demo/lessons"
 	"capmon/demo/load"
 	"capmon/internal/crash"
 )
@@ -39,7 +40,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 var errShown = errors.New("already reported")
 
 func main() {
-	if crash.Main() || chess.Main() || load.Main() {
+	if crash.Main() || chess.Main() || load.Main() || lessons.Main() {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

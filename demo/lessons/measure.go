@@ -1,0 +1,158 @@
+package lessons
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"capmon/capacity"
+	"capmon/fleet"
+)
+
+const (
+	// settle is how long a run works before it is measured: the second of a
+	// sample in which it began says less than it did.
+	settle = 1100 * time.Millisecond
+	// enough is how many samples tell what a run does.
+	enough = 2
+	// busyThread is the demand, in cores, from which a thread counts as busy.
+	busyThread = 0.1
+)
+
+// running is a step that runs, and what was measured of it.
+type running struct {
+	step    *Step
+	at      place
+	setting Setting
+	run     Run // nil until it works
+	began   time.Time
+
+	base     *Reading // where work is counted from
+	work     capacity.Num
+	epoch    uint64
+	seq      uint64
+	samples  int
+	cores    map[int]string // see State.Where
+	sum      float64        // cores, over the samples
+	one      float64
+	least    float64
+	others   float64
+	busy     int
+	seen     int
+	share    float64
+	unshared bool // the use of the host was not known in a sample
+
+	on           map[int]int // the core that a thread was last seen on
+	moved, looks int
+}
+
+func (n *running) processes() int { p, _ := n.step.Shape(n.setting); return p }
+func (n *running) threads() int   { _, t := n.step.Shape(n.setting); return t }
+
+// take adds a sample of the host, and reports whether there is more to say than
+// before.
+func (n *running) take(h *fleet.Host, r Reading, after time.Duration) bool {
+	if h.Newest == nil || h.Newest.GetSeq() == n.seq {
+		return false
+	}
+	n.seq = h.Newest.GetSeq()
+	n.look(r.PIDs)
+	if after < settle {
+		return false
+	}
+	if n.base == nil {
+		n.base = &r
+		return false
+	}
+	if h.Processes == nil { // they are not known on this system, or not this time
+		return false
+	}
+	var sum, one, least float64
+	seen := 0
+	for i := range h.Processes {
+		p := &h.Processes[i]
+		if !slices.Contains(r.PIDs, p.PID) {
+			continue
+		}
+		if seen++; seen == 1 || p.CoresUsed < least {
+			least = p.CoresUsed
+		}
+		sum += p.CoresUsed
+		if p.CoresUsed > one {
+			one = p.CoresUsed
+		}
+		n.busy = max(n.busy, busyThreads(p))
+	}
+	if seen < len(r.PIDs) { // one has just begun, or ended
+		return false
+	}
+	n.samples++
+	n.sum, n.one, n.least, n.seen = n.sum+sum, n.one+one, n.least+least, max(n.seen, seen)
+	if h.CoresUsed.OK && h.Available.OK && h.Available.V > 0 {
+		n.others += max(0, h.CoresUsed.V-sum)
+		n.share += sum / h.Available.V
+	} else {
+		n.unshared = true
+	}
+	if d := (r.Time - n.base.Time).Seconds(); r.Work.OK && n.base.Work.OK && d > 0 {
+		n.work = capacity.Known((r.Work.V - n.base.Work.V) / d)
+	}
+	return true
+}
+
+// busyThreads is how many threads of a process did a good part of a core's work.
+func busyThreads(p *fleet.Process) (n int) {
+	for _, d := range p.Demands {
+		if d >= busyThread {
+			n++
+		}
+	}
+	return n
+}
+
+// look notes on which cores the threads of the run are.
+func (n *running) look(pids []int) {
+	found := where(pids)
+	if len(found) == 0 {
+		return
+	}
+	if n.on == nil {
+		n.on = map[int]int{}
+	}
+	clear(n.cores)
+	n.looks++
+	for _, t := range found {
+		if was, ok := n.on[t.tid]; ok && was != t.core {
+			n.moved++
+		}
+		n.on[t.tid] = t.core
+		n.cores[t.core] = fmt.Sprintf("thread %d of process %d", t.number, t.pid)
+	}
+}
+
+func (n *running) mean(sum float64) capacity.Num {
+	if n.samples == 0 || n.unshared {
+		return capacity.Num{}
+	}
+	return capacity.Known(sum / float64(n.samples))
+}
+
+// row is the line of the table.
+func (n *running) row() Row {
+	count := float64(n.samples)
+	r := Row{
+		Key: n.step.Key, Name: n.step.Name(n.setting), OK: true, Samples: n.samples, Busy: n.busy, Seen: n.seen,
+		Cores: capacity.Known(n.sum / count), One: capacity.Known(n.one / count), Least: capacity.Known(n.least / count),
+		Work: n.work, Share: n.mean(n.share),
+	}
+	r.Processes, r.Threads = n.step.Shape(n.setting)
+	return r
+}
+
+// ratio is a / b, unknown where either is, or b is nothing.
+func ratio(a, b capacity.Num) capacity.Num {
+	if !a.OK || !b.OK || b.V <= 0 {
+		return capacity.Num{}
+	}
+	return capacity.Known(a.V / b.V)
+}

@@ -1,0 +1,37 @@
+// The threads of threads.rs, that take turns at one number behind one lock.
+use std::io::Write;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+// shown
+static COUNTER: Mutex<(u64, f64)> = Mutex::new((0, 0.0));
+
+fn work() {
+    let mut all = COUNTER.lock().unwrap();
+    for _ in 0..100 {
+        all.1 = std::hint::black_box(all.1 + 0.001);
+    }
+    all.0 += 100;
+}
+
+fn main() {
+    for _ in 0..workers() {
+        thread::spawn(|| loop { work() });
+    }
+    loop { tell() }
+}
+// end
+
+fn workers() -> usize {
+    std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
+fn tell() {
+    thread::sleep(Duration::from_millis(100));
+    let done = COUNTER.lock().unwrap().0;
+    let mut out = std::io::stdout();
+    if writeln!(out, "{done}").and_then(|_| out.flush()).is_err() {
+        std::process::exit(1);
+    }
+}
