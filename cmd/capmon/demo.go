@@ -30,7 +30,7 @@ func newDemo() *cobra.Command {
 		RunE: class.run,
 	}
 	class.add(cmd)
-	cmd.AddCommand(newDemoFleet(), newDemoChess())
+	cmd.AddCommand(newDemoFleet(), newDemoChess(), newDemoUsers())
 	return cmd
 }
 

@@ -60,7 +60,7 @@ func tellStories(t *testing.T, dir string) {
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/no-config")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"usage": usage, "adds-up": addsUp},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"usage": usage, "adds-up": addsUp, "users-add-up": usersAddUp},
 	})
 }
 

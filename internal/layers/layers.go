@@ -19,6 +19,7 @@ var Allowed = map[string]Layer{
 	"ui":                {Ours: []string{"alerts", "capacity", "demo/lessons", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/aymanbagabas/go-osc52", "github.com/charmbracelet/", "github.com/muesli/"}},
 	"demo/chess":        {Ours: []string{"agents", "collectors", "demo/child", "sample"}},
 	"demo/child":        {},
+	"demo/users":        {Ours: []string{"agents", "capacity", "collectors", "demo/child", "demo/load", "fleet", "sample"}, Libraries: []string{"golang.org/x/sys"}},
 	"demo/load":         {Ours: []string{"demo/child"}, Libraries: []string{"golang.org/x/sys"}},
 	"demo/lessons":      {Ours: []string{"capacity", "demo/child", "demo/load", "fleet"}, Libraries: []string{"golang.org/x/sys"}},
 	"ui/background":     {Libraries: []string{"github.com/charmbracelet/lipgloss"}},
@@ -26,7 +27,7 @@ var Allowed = map[string]Layer{
 	"internal/small":    {Libraries: []string{"golang.org/x/sys"}},
 	"internal/layers":   {},
 	"cmd/capmon": {
-		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "demo/lessons", "demo/load", "fleet", "fleet/report", "internal/crash", "internal/small", "record", "sample", "ui"},
+		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "demo/lessons", "demo/load", "demo/users", "fleet", "fleet/report", "internal/crash", "internal/small", "record", "sample", "ui"},
 		Libraries: []string{
 			"github.com/spf13/", "github.com/muesli/", "github.com/pelletier/go-toml/v2", "golang.org/x/sys",
 			"golang.org/x/sync", "github.com/charmbracelet/x/term", "google.golang.org/protobuf",
