@@ -96,6 +96,8 @@ const (
 	classWidth  = 60
 	classHeight = 20
 	leastSaid   = 4 // lines of what is said
+
+	leastPicture = 9 // lines of a picture of a lesson's own
 )
 
 // lessonPictures draw the middle of lessons that have one of their own, by
@@ -152,7 +154,9 @@ func planClass(f *Frame, v *View, w, h int) classPlan {
 	p := classPlan{said: saidLines(s, v, w)}
 	fixed := 1 + 1 + 1 + 2 // header, what runs, the rule before what is said, rule and footer
 	middle := 0
-	if lessonPictures[s.Picture] == nil {
+	if lessonPictures[s.Picture] != nil {
+		middle = leastPicture
+	} else {
 		middle = 2 + len(s.Rows) + 1 + 1 // table with its title, a line of cores, a line of numbers
 	}
 	big := 0 // lines that big digits take from what is said, where they are asked for

@@ -17,6 +17,7 @@ import (
 	"capmon/capacity"
 	"capmon/collectors"
 	"capmon/demo/lessons"
+	"capmon/demo/users"
 	"capmon/fleet"
 	"capmon/sample"
 )
@@ -81,6 +82,7 @@ func (f *classFlags) run(cmd *cobra.Command, args []string) error {
 	if f.headless {
 		return f.tell(cmd, config, log)
 	}
+	config.Lessons = append(config.Lessons, users.Lesson(users.Config{Version: version()}, kindsPicture))
 	return f.show(cmd, config, log)
 }
 

@@ -10,11 +10,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"capmon/capacity"
+	"capmon/collectors"
+	"capmon/demo/lessons"
 	"capmon/demo/users"
+	"capmon/sample"
 )
 
 type usersFlags struct {
 	lesson   users.Config
+	screen   screenFlags
 	length   time.Duration
 	headless bool
 	json     bool
@@ -33,7 +37,8 @@ func newDemoUsers() *cobra.Command {
 			"machine or a second server would bring, by the law of scaling where three numbers of\n" +
 			"threads with a core each could be measured. The users take a few hundredths of a core from\n" +
 			"the servers; it is counted and said.",
-		Example: "  capmon demo users --headless --for 30s\n" +
+		Example: "  capmon demo users                      on the screen: enter goes on, a to d run\n" +
+			"  capmon demo users --headless --for 30s\n" +
 			"  capmon demo users --headless --for 1m --json --workers 4",
 		Args: onlyFlags,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runUsers(cmd, &f) },
@@ -46,14 +51,18 @@ func newDemoUsers() *cobra.Command {
 	fs.IntVar(&f.lesson.Loops, "loops", 0, "loops of work for a request, instead of --work")
 	fs.Float64Var(&f.lesson.Target, "target", users.DefaultTarget, "utilisation that servers are to run at")
 	fs.IntVar(&f.lesson.Port, "port", 0, "port of the servers on 127.0.0.1; 0: any that is free")
-	fs.DurationVar(&f.length, "for", 40*time.Second, "how long it takes: a quarter of it for other numbers of threads, the rest for the three kinds")
+	fs.DurationVar(&f.length, "for", 0, "a run stops by itself after that (default 1m); headless: all of it, a quarter for other numbers of threads (default 40s)")
 	fs.Uint64Var(&f.lesson.Seed, "seed", 1, "the same seed lets users think equally long")
-	fs.BoolVar(&f.headless, "headless", false, "print what happens")
+	fs.BoolVar(&f.headless, "headless", false, "without a screen: one after the other, and print what was measured")
 	fs.BoolVar(&f.json, "json", false, "with --headless: print what happened as one JSON object")
+	f.screen.add(cmd)
 	return cmd
 }
 
 const (
+	classUsersFor    = time.Minute // of each run where a class looks on
+	headlessUsersFor = 40 * time.Second
+
 	leastLesson = 8 * time.Second
 	leastStep   = 2500 * time.Millisecond
 )
@@ -63,13 +72,21 @@ func runUsers(cmd *cobra.Command, f *usersFlags) error {
 		return err
 	}
 	c := &f.lesson
+	if !cmd.Flags().Changed("for") {
+		f.length = classUsersFor
+		if f.headless {
+			f.length = headlessUsersFor
+		}
+	}
 	switch {
 	case f.json && !f.headless:
 		return usagef("--json goes with --headless")
-	case !f.headless:
-		return usagef("demo users: say --headless: on the screen it is lesson 4 of `capmon demo`")
-	case f.length < leastLesson || f.length > time.Hour:
+	case f.headless && (f.length < leastLesson || f.length > time.Hour):
 		return usagef("--for %v: want %v to 1h", f.length, leastLesson)
+	case !f.headless && (f.length < lessons.LeastTime || f.length > time.Hour):
+		return usagef("--for %v: want %v to 1h", f.length, lessons.LeastTime)
+	case !f.headless && c.Workers > lessons.MaxWorkers:
+		return usagef("--workers %d: the classroom shows up to %d; --headless takes %d", c.Workers, lessons.MaxWorkers, users.MaxWorkers)
 	case cmd.Flags().Changed("target") && !(c.Target > 0):
 		return usagef("--target %v: want more than 0 and at most 1", c.Target)
 	}
@@ -82,6 +99,9 @@ func runUsers(cmd *cobra.Command, f *usersFlags) error {
 	c.Version = version()
 	if err := c.Check(); err != nil {
 		return usageError{err}
+	}
+	if !f.headless {
+		return f.show(cmd)
 	}
 	out := cmd.OutOrStdout()
 	if !f.json {
@@ -96,6 +116,25 @@ func runUsers(cmd *cobra.Command, f *usersFlags) error {
 	}
 	tellUsers(out, &r)
 	return nil
+}
+
+// show holds the lesson as a class of its own.
+func (f *usersFlags) show(cmd *cobra.Command) error {
+	log, closeLog, err := openLog(f.screen.log, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	cores, from := collectors.Usable(collectors.Config{})
+	config := lessons.Config{
+		Lessons: []lessons.Lesson{users.Lesson(f.lesson, kindsPicture)}, Cores: cores, Quota: from == sample.Bound_BOUND_QUOTA,
+		Workers: f.lesson.Workers, Lasts: f.length,
+	}
+	if config.Workers == 0 {
+		config.Workers = min(max(int(cores), 2), lessons.MaxWorkers)
+	}
+	class := classFlags{screen: f.screen}
+	return class.show(cmd, config, log)
 }
 
 // sayUsers prints each fifth second.
@@ -188,17 +227,23 @@ func tellServer(out io.Writer, r *users.Result, s *users.Server) {
 	if f == nil {
 		return
 	}
-	fmt.Fprintf(out, "  to serve them all at %s: %s; %s of %s idle\n", capacity.Percent(r.Target), many(f.Servers, "server", "servers"),
+	most := ""
+	if f.AtMost {
+		most = "at most "
+	}
+	fmt.Fprintf(out, "  to serve them all at %s: %s%s; %s of %s idle\n", capacity.Percent(r.Target), most, many(f.Servers, "server", "servers"),
 		capacity.Amount(f.IdleCores), many(f.Cores, "core", "cores"))
 	for _, c := range []struct {
 		unit string
 		users.Change
 	}{{"cores", f.Vertical}, {"servers", f.Horizontal}} {
-		about := "about " + capacity.Count(c.Then) + "/s"
+		about := "about " + perSecond(c.Then) + "/s"
 		switch {
+		case c.Then == nil:
+			about = "?"
 		case c.AtMost:
-			about = "at most " + capacity.Count(c.Then) + "/s"
-		case c.Then == c.RPS:
+			about = "at most " + perSecond(c.Then) + "/s"
+		case *c.Then == c.RPS:
 			about = "the same"
 		}
 		fmt.Fprintf(out, "  %d → %d %s: %s/s → %s (%s)\n", c.From, c.To, c.unit, capacity.Count(c.RPS), about, c.Trust)

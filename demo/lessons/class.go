@@ -413,6 +413,9 @@ func (k *Class) State() *State {
 		Asked: step.Question(k.setting), Question: k.step(k.asked()).Question(k.setting), Next: k.step(k.asked()).Key, Votes: k.votes[k.asked()], Voted: k.votes[k.at],
 		Said: k.said[at], Notes: step.Notes, Command: step.Command(k.setting), Try: step.Try, Code: step.Code(k.setting), CodeOf: k.setting.Lang.Whose(),
 	}
+	if lesson.Data != nil {
+		s.Data = lesson.Data()
+	}
 	k.running(s)
 	rows := k.table(at.lesson, s)
 	if m, ok := k.seen[at]; ok && k.stage >= Seen {

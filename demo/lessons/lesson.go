@@ -13,7 +13,9 @@ type Lesson struct {
 	// Picture names what draws the middle of the screen; "" is the cores and the
 	// table of runs.
 	Picture string
-	Steps   []Step
+	// Data is what the picture draws while nothing runs; nil: nothing.
+	Data  func() any
+	Steps []Step
 }
 
 // A Step is one question and the run that answers it. Its words are functions,

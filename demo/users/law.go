@@ -77,17 +77,18 @@ func coresText(n int) string { return fmt.Sprint(n) + plural(n == 1, " core") }
 
 // Change is what another machine, or another number of them, would serve.
 type Change struct {
-	From   int     `json:"from"` // cores, or servers
-	To     int     `json:"to"`
-	RPS    float64 `json:"rps"` // served a second now
-	Then   float64 `json:"then"`
-	AtMost bool    `json:"at_most"` // Then is a bound, no forecast
-	Trust  string  `json:"trust"`   // what it stands on
+	From   int      `json:"from"` // cores, or servers
+	To     int      `json:"to"`
+	RPS    float64  `json:"rps"`     // served a second now
+	Then   *float64 `json:"then"`    // null: not known
+	AtMost bool     `json:"at_most"` // Then is a bound, no forecast
+	Trust  string   `json:"trust"`   // what it stands on, or what it lacks
 }
 
 // Forecast is what would serve the users.
 type Forecast struct {
 	Servers    int     `json:"servers"`    // like this one, at the target, for what the users want to ask
+	AtMost     bool    `json:"at_most"`    // fewer may do: it was not full, so that what it can serve is not known
 	Cores      int     `json:"cores"`      // of all of them
 	IdleCores  float64 `json:"idle_cores"` // of these, with the load spread evenly
 	Vertical   Change  `json:"vertical"`   // twice the cores and as many more workers
@@ -108,24 +109,32 @@ func forecast(s *Server, wanted, target float64, cores int, l *Law) *Forecast {
 	n := max(int(math.Ceil(wanted/each-1e-9)), 1)
 	f := &Forecast{
 		Servers: n, Cores: n * cores, IdleCores: max(float64(n*cores)-wanted*used/rps, 0),
-		Vertical: Change{From: cores, To: 2 * cores, RPS: rps, Then: rps},
-		Horizontal: Change{
-			From: 1, To: 2, RPS: rps, Then: 2 * rps,
-			Trust: "servers share nothing here; with a database behind them, that is the next limit",
-		},
+		Vertical:   Change{From: cores, To: 2 * cores, RPS: rps},
+		Horizontal: Change{From: 1, To: 2, RPS: rps},
 	}
 	v := &f.Vertical
+	if !s.full(cores) {
+		f.AtMost, v.Trust = true, "it was not full, so what it can serve is not known: ask more with more users"
+		if s.Disturbed != "" {
+			v.Trust = "it was not full, so what it can serve is not known: others had the cores"
+		}
+		f.Horizontal.Trust = v.Trust
+		return f
+	}
+	f.Horizontal.Then = finite(2 * rps)
+	f.Horizontal.Trust = "servers share nothing here; with a database behind them, that is the next limit"
 	switch {
 	case s.Kind == OneThread:
+		v.Then = finite(rps)
 		v.Trust = fmt.Sprintf("one thread runs on one core, whatever there is: %s cores used", capacity.Decimal(used, 2))
 	case l.Fit != nil:
-		v.Then = rps * l.Fit.At(2*most) / l.Fit.At(most)
+		v.Then = finite(rps * l.Fit.At(2*most) / l.Fit.At(most))
 		v.Trust = fmt.Sprintf("by the law of scaling, beyond the %s threads measured", capacity.Amount(l.Fit.Most))
 		if l.Few != "" {
 			v.Trust += "; " + l.Few
 		}
 	default:
-		v.Then, v.AtMost, v.Trust = 2*rps, true, l.Lacks
+		v.Then, v.AtMost, v.Trust = finite(2*rps), true, l.Lacks
 	}
 	return f
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,6 +33,7 @@ type Server struct {
 	P99             *float64  `json:"p99_s"`
 	CoresUsed       *float64  `json:"cores_used"`    // by all its processes
 	ProcessCores    []float64 `json:"process_cores"` // by each
+	PIDs            []int     `json:"-"`             // of those, while they run
 	UsersCores      *float64  `json:"users_cores"`   // by the users, on the same machine
 	Last            []Second  `json:"-"`             // of the last minute, oldest first
 	Verdict         *Verdict  `json:"verdict"`
@@ -170,6 +172,9 @@ func (s *Server) disturbed(cores int) {
 	could := min(n, cores)
 	if waited := s.Verdict.Waiting - float64(n-could); waited > waitedAt*float64(could) {
 		s.Disturbed = fmt.Sprintf("its threads waited for %s of %s that others on this machine had: it would serve more", capacity.Decimal(waited, 2), coresText(could))
+		if strings.HasPrefix(s.Verdict.Word, roomWord) {
+			s.Verdict.Word = "OTHERS HAVE THE CORES" // there is none for it
+		}
 	}
 }
 
@@ -236,7 +241,7 @@ func (l *lesson) measure(ctx context.Context, s *Server, during time.Duration, w
 	}
 	heard.settle()
 	s.Counts = heard.counts()
-	s.Done = true
+	s.Done, s.PIDs = true, nil
 	return err
 }
 
@@ -252,6 +257,7 @@ func (l *lesson) follow(ctx context.Context, s *Server, heard *hearing, w *watch
 			}
 		}()
 	}
+	s.PIDs = heard.pids()
 	began := time.Now()
 	over := time.NewTimer(during)
 	defer over.Stop()
@@ -365,6 +371,15 @@ func (h *hearing) addrs() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.says.Addrs
+}
+
+func (h *hearing) pids() (list []int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.says.Processes {
+		list = append(list, p.PID)
+	}
+	return list
 }
 
 func (h *hearing) counts() (c Counts) {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"os"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -78,7 +79,7 @@ func TestThreeKinds(t *testing.T) {
 				t.Errorf("%v: %s is not known", s.Kind, name)
 			}
 		}
-		if s.Forecast == nil || s.Forecast.Horizontal.Then <= *s.ServedPerSecond || !s.Done || len(s.Last) == 0 {
+		if s.Forecast == nil || s.Forecast.Servers < 1 || !s.Forecast.AtMost || s.Forecast.Horizontal.Then != nil || !s.Done || len(s.Last) == 0 {
 			t.Errorf("%v: forecast %+v, done %v, %d seconds", s.Kind, s.Forecast, s.Done, len(s.Last))
 		}
 		if watched := runtime.GOOS == "linux"; watched != (s.Verdict != nil) || watched != (s.Unwatched == "") {
@@ -281,14 +282,14 @@ func TestForecast(t *testing.T) {
 			Server{Kind: OneThread, Processes: 1, Threads: 1, ServedPerSecond: f(200), CoresUsed: f(1)},
 			Law{Lacks: "all"},
 			1760,
-			Forecast{Servers: 11, Cores: 88, IdleCores: 79.2, Vertical: Change{From: 8, To: 16, RPS: 200, Then: 200}, Horizontal: Change{From: 1, To: 2, RPS: 200, Then: 400}},
+			Forecast{Servers: 11, Cores: 88, IdleCores: 79.2, Vertical: Change{From: 8, To: 16, RPS: 200, Then: f(200)}, Horizontal: Change{From: 1, To: 2, RPS: 200, Then: f(400)}},
 			"one thread runs on one core",
 		},
 		"no law": {
 			Server{Kind: Threads, Processes: 1, Threads: 8, ServedPerSecond: f(1600), CoresUsed: f(8)},
 			Law{Lacks: "three numbers"},
 			1760,
-			Forecast{Servers: 2, Cores: 16, IdleCores: 7.2, Vertical: Change{From: 8, To: 16, RPS: 1600, Then: 3200, AtMost: true}, Horizontal: Change{From: 1, To: 2, RPS: 1600, Then: 3200}},
+			Forecast{Servers: 2, Cores: 16, IdleCores: 7.2, Vertical: Change{From: 8, To: 16, RPS: 1600, Then: f(3200), AtMost: true}, Horizontal: Change{From: 1, To: 2, RPS: 1600, Then: f(3200)}},
 			"three numbers",
 		},
 		// Half full: at its target it would serve 1.6 times what it serves.
@@ -296,13 +297,13 @@ func TestForecast(t *testing.T) {
 			Server{Kind: Cluster, Processes: 8, Threads: 1, ServedPerSecond: f(800), CoresUsed: f(4)},
 			Law{},
 			800,
-			Forecast{Servers: 1, Cores: 8, IdleCores: 4, Vertical: Change{From: 8, To: 16, RPS: 800, Then: 1600, AtMost: true}, Horizontal: Change{From: 1, To: 2, RPS: 800, Then: 1600}},
-			"",
+			Forecast{Servers: 1, AtMost: true, Cores: 8, IdleCores: 4, Vertical: Change{From: 8, To: 16, RPS: 800}, Horizontal: Change{From: 1, To: 2, RPS: 800}},
+			"it was not full, so what it can serve is not known: ask more",
 		},
 		"by the law": {
 			Server{Kind: Threads, Processes: 1, Threads: 8, ServedPerSecond: f(1350), CoresUsed: f(8)},
 			fit, 1350,
-			Forecast{Servers: 2, Cores: 16, IdleCores: 8, Vertical: Change{From: 8, To: 16, RPS: 1350, Then: 1350 * fit.Fit.At(16) / fit.Fit.At(8)}, Horizontal: Change{From: 1, To: 2, RPS: 1350, Then: 2700}},
+			Forecast{Servers: 2, Cores: 16, IdleCores: 8, Vertical: Change{From: 8, To: 16, RPS: 1350, Then: f(1350 * fit.Fit.At(16) / fit.Fit.At(8))}, Horizontal: Change{From: 1, To: 2, RPS: 1350, Then: f(2700)}},
 			"by the law of scaling, beyond the 8 threads measured; ",
 		},
 	} {
@@ -316,7 +317,7 @@ func TestForecast(t *testing.T) {
 		}
 		got.IdleCores = math.Round(got.IdleCores*1e6) / 1e6
 		got.Vertical.Trust, got.Horizontal.Trust = "", ""
-		if *got != x.want {
+		if !reflect.DeepEqual(*got, x.want) {
 			t.Errorf("%s:\n%+v, want\n%+v", name, *got, x.want)
 		}
 	}
@@ -396,9 +397,12 @@ func TestDisturbed(t *testing.T) {
 		{2, 1, 1.2, ""},
 		{2, 1, 1.4, "its threads waited for 0.40 of 1 core "},
 	} {
-		s := Server{Processes: 1, Threads: x.threads, Verdict: &Verdict{Waiting: x.waiting}}
+		s := Server{Processes: 1, Threads: x.threads, Verdict: &Verdict{Word: "ROOM, cpu 50%", Waiting: x.waiting}}
 		if s.disturbed(x.cores); !strings.HasPrefix(s.Disturbed, x.want) || (x.want == "") != (s.Disturbed == "") {
 			t.Errorf("%d threads on %d cores that waited %v: %q, want %q", x.threads, x.cores, x.waiting, s.Disturbed, x.want)
+		}
+		if room := strings.HasPrefix(s.Verdict.Word, "ROOM"); room != (x.want == "") {
+			t.Errorf("%d threads on %d cores that waited %v: %s", x.threads, x.cores, x.waiting, s.Verdict.Word)
 		}
 	}
 }

@@ -119,6 +119,9 @@ func number(n capacity.Num) *float64 {
 // even is how near to the busiest core the idlest must be.
 const even = 0.8
 
+// roomWord begins the word for a host that is not full.
+const roomWord = "ROOM"
+
 // word is what a host is bound by, in capitals.
 func word(h *fleet.Host) string {
 	if len(h.Findings) > 0 {
@@ -137,7 +140,7 @@ func word(h *fleet.Host) string {
 	busy := capacity.Percent(near.Ratio())
 	switch {
 	case near.Name != "cpu" || near.Ratio() < DefaultTarget:
-		return "ROOM, " + near.Name + " " + busy
+		return roomWord + ", " + near.Name + " " + busy
 	case len(h.Cores) < 2:
 		return "CPU-BOUND"
 	case slices.Min(h.Cores) >= even*slices.Max(h.Cores):

@@ -19,7 +19,7 @@ var Allowed = map[string]Layer{
 	"ui":                {Ours: []string{"alerts", "capacity", "demo/lessons", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/aymanbagabas/go-osc52", "github.com/charmbracelet/", "github.com/muesli/"}},
 	"demo/chess":        {Ours: []string{"agents", "collectors", "demo/child", "sample"}},
 	"demo/child":        {},
-	"demo/users":        {Ours: []string{"agents", "capacity", "collectors", "demo/child", "demo/load", "fleet", "sample"}, Libraries: []string{"golang.org/x/sys"}},
+	"demo/users":        {Ours: []string{"agents", "capacity", "collectors", "demo/child", "demo/lessons", "demo/load", "fleet", "sample"}, Libraries: []string{"golang.org/x/sys"}},
 	"demo/load":         {Ours: []string{"demo/child"}, Libraries: []string{"golang.org/x/sys"}},
 	"demo/lessons":      {Ours: []string{"capacity", "demo/child", "demo/load", "fleet"}, Libraries: []string{"golang.org/x/sys"}},
 	"ui/background":     {Libraries: []string{"github.com/charmbracelet/lipgloss"}},
