@@ -36,11 +36,11 @@ const DefaultTarget = 0.80
 
 // Fleet is every host over time. It is safe for concurrent use.
 type Fleet struct {
-	policy Policy
 	named  []PoolPolicy
 	wholly func(host string, from, to int64) []Remembered
 
 	mu     sync.Mutex
+	policy Policy
 	hosts  []*host // in the order of Join
 	byName map[string]*host
 	byPool map[string]*group
@@ -70,6 +70,20 @@ const (
 // New returns a fleet without hosts.
 func New(c Config) *Fleet {
 	return &Fleet{wholly: c.Whole, policy: c.Policy, named: slices.Clone(c.Pools), byName: make(map[string]*host), byPool: make(map[string]*group)}
+}
+
+// SetPolicy changes the policy of every pool that has none of its own. What was
+// asked for before is worked out anew by it, so that fewer servers need not wait
+// for the window to forget the one before.
+func (f *Fleet) SetPolicy(p Policy) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.policy = p
+	for name, g := range f.byPool {
+		if !slices.ContainsFunc(f.named, func(n PoolPolicy) bool { return n.Name == name }) {
+			g.policy, g.rebuild, g.trended, g.climbed = p, true, 0, time.Time{}
+		}
+	}
 }
 
 // Join adds a host at the end of the list; a host that is there already only

@@ -298,3 +298,45 @@ func TestHostLimits(t *testing.T) {
 		t.Error(d)
 	}
 }
+
+// Another policy holds at once, also for what was asked for in the window, and
+// not for a pool that has its own.
+func TestSetPolicy(t *testing.T) {
+	own := fleet.Policy{Target: 0.5, PerServer: 100}
+	p := fleet.Policy{Target: 0.5, PerServer: 100}
+	f := fleet.New(fleet.Config{Policy: p, Pools: []fleet.PoolPolicy{{Name: "own", Policy: own}}})
+	for i := range 8 {
+		name := fmt.Sprintf("ws-%d", i)
+		f.Join(name, "", t0)
+		if i >= 4 {
+			f.Assign(name, "own")
+		}
+		f.Machine(name, machine(uint64(i+1)), t0)
+		var all []*sample.Sample
+		for k := range 1000 { // all of the window
+			all = append(all, second(k+1, after(float64(k-999)), 4, 0.1, 50))
+		}
+		f.Samples(name, uint64(i+1), all, t0)
+	}
+	needs := func() (need [2]float64) {
+		for _, p := range f.Snapshot(fleet.Ask{}, t0).Pools {
+			i := 0
+			if p.Name == "own" {
+				i = 1
+			}
+			need[i] = p.Need.V
+		}
+		return need
+	}
+	if got := needs(); got != [2]float64{4, 4} {
+		t.Fatalf("need %v before", got)
+	}
+	p.Target, p.Spare = 1, 1
+	f.SetPolicy(p)
+	if got := needs(); got != [2]float64{3, 4} {
+		t.Errorf("need %v: 200 of 100 a server and one spare, and the other pool as before", got)
+	}
+	if c := f.Config(); c.Policy != p {
+		t.Errorf("the policy is %+v", c.Policy)
+	}
+}

@@ -98,7 +98,9 @@ func (f *Fleet) kept(now time.Time) Kept {
 	return k
 }
 
-// Config is what the fleet was made with.
+// Config is what a fleet like this is made with.
 func (f *Fleet) Config() Config {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return Config{Whole: f.wholly, Policy: f.policy, Pools: slices.Clone(f.named)}
 }

@@ -270,6 +270,8 @@ func scenes() map[string]Frame {
 		"pools":     tiered(24, 8, "api"),
 		"little":    byLittle(),
 		"odd steps": oddEngine(),
+		"story":     storied(fixture{hosts: 9, cores: 8, level: fleet.Act, limited: true}.frame()),
+		"odd story": hostileStory(fixture{hosts: 2, cores: 2, level: fleet.OK}.frame()),
 		"alarmed":   alarming(fixture{hosts: 9, cores: 8, level: fleet.Act, limited: true, full: 3}.frame()),
 	}
 }

@@ -109,23 +109,30 @@ const (
 	actTeacher
 	actProjector
 	actSaveRun
+	actNextSetting
+	actLastSetting
+	actSettingMore
+	actSettingLess
+	actKill
+	actSwitch
 	actQuit
 	actSuspend
 )
 
 var (
-	everywhere = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, ClassScreen, HelpScreen, StepsScreen}
+	everywhere = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, StoryScreen, ClassScreen, HelpScreen, StepsScreen}
 	onData     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen}
-	onTime     = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, StepsScreen, DemoScreen}
+	onTime     = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, StepsScreen, DemoScreen, StoryScreen}
 	onList     = []Screen{Overview, CoresScreen}
-	onTabs     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen, DemoScreen, ClassScreen}
-	onThemes   = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, HelpScreen, StepsScreen}
+	onTabs     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen, DemoScreen, StoryScreen, ClassScreen}
+	onThemes   = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, StoryScreen, HelpScreen, StepsScreen}
 	onClass    = []Screen{ClassScreen}
 	onOverview = []Screen{Overview}
 	onCores    = []Screen{CoresScreen}
 	onSteps    = []Screen{StepsScreen}
 	onPlan     = []Screen{PlanScreen}
 	onAlerts   = []Screen{AlertsScreen}
+	onStory    = []Screen{StoryScreen}
 	onFilter   = []Screen{Overview, CoresScreen, AlertsScreen}
 	onPools    = []Screen{StepsScreen, PlanScreen}
 )
@@ -168,6 +175,10 @@ var table = []Key{
 	{Label: "t", Does: "class: for a projector", Group: "CLASS", Foot: "t projector", foot: 8, On: onClass, binds: []bind{{[]string{"t"}, actProjector}}},
 	{Label: "n", Does: "class: teacher's notes", Group: "CLASS", Foot: "n notes", foot: 9, On: onClass, binds: []bind{{[]string{"n"}, actTeacher}}},
 	{Label: "w", Does: "class: save the run, end", Group: "CLASS", Foot: "w save", foot: 9, On: onClass, binds: []bind{{[]string{"w"}, actSaveRun}}},
+	{Label: "h l ← →", Does: "story: a setting", Group: "STORY", Foot: "h l setting", foot: 4, On: onStory, binds: []bind{{[]string{"h", "left"}, actLastSetting}, {[]string{"l", "right"}, actNextSetting}}},
+	{Label: "+ -", Does: "story: more, less of it", Group: "STORY", Foot: "+ - change", foot: 5, On: onStory, binds: []bind{{[]string{"+", "="}, actSettingMore}, {[]string{"-"}, actSettingLess}}},
+	{Label: "x", Does: "story: kill a server of it", Group: "STORY", Foot: "x kill", foot: 5, On: onStory, binds: []bind{{[]string{"x"}, actKill}}},
+	{Label: "c", Does: "story: switch on, off", Group: "STORY", Foot: "c switch", foot: 6, On: onStory, binds: []bind{{[]string{"c"}, actSwitch}}},
 
 	{Label: "/", Does: "filter: ws-* cpu>80 k=v !not", Group: "LIST", Foot: "/ filter", foot: 6, On: onFilter, binds: []bind{{[]string{"/", "f3", "f4"}, actFilter}}},
 	{Label: "!", Does: "filter: not", Group: "LIST", On: onFilter, binds: []bind{{[]string{"!"}, actFilterNot}}},

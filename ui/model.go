@@ -78,17 +78,20 @@ func newModel(o Options, bits int, th Theme, screen *painter) *model {
 		opts: o, span: longest, bits: bits, theme: th, chosen: o.Theme != "", screen: screen, dirty: true,
 		view: View{Span: span, Cores: o.Cores, Columns: o.Columns, Source: o.Source, Warning: o.Warning, Note: o.Note, rows: &rowsMemo{}},
 	}
-	if o.Lesson != nil {
-		m.view.Screen = ClassScreen
+	if begin := m.demoScreen(); begin != DemoScreen {
+		m.view.Screen = begin
 	}
 	return m
 }
 
 // demoScreen is what stands behind its number: the classroom where a class is
-// held.
+// held, the story where one is told.
 func (m *model) demoScreen() Screen {
-	if m.opts.Lesson != nil {
+	switch {
+	case m.opts.Lesson != nil:
 		return ClassScreen
+	case m.opts.Story != nil:
+		return StoryScreen
 	}
 	return DemoScreen
 }
@@ -146,7 +149,7 @@ func (m *model) take(f Frame) {
 			m.live = &f
 		}
 		m.ring(m.frame.Alerts, f.Alerts)
-		m.frame.News, m.frame.Lesson = f.News, f.Lesson
+		m.frame.News, m.frame.Lesson, m.frame.Story = f.News, f.Lesson, f.Story
 		return
 	case !m.view.Paused && !f.Live && m.known:
 		return

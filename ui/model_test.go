@@ -26,13 +26,14 @@ type driver struct {
 	records  []string
 	speeds   []float64
 	lessons  []lessons.Act
+	told     []StoryAct
 }
 
 func drive(t *testing.T, w, h int, f Frame) *driver {
 	t.Helper()
 	d := &driver{t: t}
 	o := Options{
-		Source: "agents", Export: func(e Export) string {
+		Source: "agents", Story: d.story(f), Export: func(e Export) string {
 			d.exported = append(d.exported, e)
 			return "written " + e.Screen + ": " + strings.Fields(e.Text)[0]
 		}, Alert: func(alerts.Act) (News, string) {
@@ -47,6 +48,17 @@ func drive(t *testing.T, w, h int, f Frame) *driver {
 	d.send(sizeMsg{w, h})
 	d.send(frameMsg(f))
 	return d
+}
+
+// story takes what is asked of a frame's story; nil where it has none.
+func (d *driver) story(f Frame) func(StoryAct) string {
+	if f.Story == nil {
+		return nil
+	}
+	return func(a StoryAct) string {
+		d.told = append(d.told, a)
+		return "done"
+	}
 }
 
 func (d *driver) send(msg tea.Msg) { _, d.cmd = d.m.Update(msg) }
@@ -117,6 +129,11 @@ func keyChecks() map[action]check {
 	inClass := func(want lessons.Act) check {
 		return check{on: ClassScreen, frame: &class, done: func(d *driver, _ View) bool { return slices.Contains(d.lessons, want) }}
 	}
+	tale := storied(nine())
+	tale.Story.Keys = append(tale.Story.Keys, StoryKey{StorySwitch, "a cache before the servers"})
+	asked := func(a StoryAct) func(*driver, View) bool {
+		return func(d *driver, _ View) bool { return slices.Contains(d.told, a) }
+	}
 	host := func(name string) func(*driver, View) bool {
 		return func(d *driver, _ View) bool { return d.m.view.Host == name }
 	}
@@ -155,10 +172,16 @@ func keyChecks() map[action]check {
 		actMore: {before: []string{"4"}, on: PlanScreen, frame: &dear, done: func(d *driver, was View) bool {
 			return d.m.view.WhatIf != was.WhatIf && strings.Contains(d.text(), "what-if: nothing")
 		}},
-		actLess:    {before: []string{"4"}, on: PlanScreen, frame: &dear, done: func(d *driver, was View) bool { return d.m.view.WhatIf != was.WhatIf }},
-		actReset:   {before: []string{"4", "+"}, on: PlanScreen, frame: &dear, done: func(d *driver, _ View) bool { return d.m.view.WhatIf == WhatIf{} }},
-		actAsIs:    {before: []string{"4", "+"}, on: PlanScreen, frame: &dear, done: func(d *driver, _ View) bool { return d.m.view.AsIs && strings.Contains(d.text(), "live values") }},
-		actCompare: {before: []string{"4"}, on: PlanScreen, frame: &dear, done: func(d *driver, _ View) bool { return strings.Contains(d.text(), "compared with live") }},
+		actLess:        {before: []string{"4"}, on: PlanScreen, frame: &dear, done: func(d *driver, was View) bool { return d.m.view.WhatIf != was.WhatIf }},
+		actReset:       {before: []string{"4", "+"}, on: PlanScreen, frame: &dear, done: func(d *driver, _ View) bool { return d.m.view.WhatIf == WhatIf{} }},
+		actAsIs:        {before: []string{"4", "+"}, on: PlanScreen, frame: &dear, done: func(d *driver, _ View) bool { return d.m.view.AsIs && strings.Contains(d.text(), "live values") }},
+		actCompare:     {before: []string{"4"}, on: PlanScreen, frame: &dear, done: func(d *driver, _ View) bool { return strings.Contains(d.text(), "compared with live") }},
+		actNextSetting: {before: []string{"6"}, on: StoryScreen, frame: &tale, done: func(d *driver, _ View) bool { return d.m.view.Setting == 1 }},
+		actLastSetting: {before: []string{"6"}, on: StoryScreen, frame: &tale, done: func(d *driver, _ View) bool { return d.m.view.Setting == 4 }},
+		actSettingMore: {before: []string{"6"}, on: StoryScreen, frame: &tale, done: asked(StoryAct{Setting: "target", By: 1})},
+		actSettingLess: {before: []string{"6"}, on: StoryScreen, frame: &tale, done: asked(StoryAct{Setting: "target", By: -1})},
+		actKill:        {before: []string{"6"}, on: StoryScreen, frame: &tale, done: asked(StoryAct{Do: StoryKill})},
+		actSwitch:      {before: []string{"6"}, on: StoryScreen, frame: &tale, done: asked(StoryAct{Do: StorySwitch})},
 		actAlerts: {done: func(d *driver, _ View) bool {
 			return d.m.view.Screen == AlertsScreen && strings.Contains(d.text(), "5 alerts  2 open")
 		}},
@@ -579,7 +602,7 @@ func TestHelpAndHostScroll(t *testing.T) {
 	}
 	d.press("G")
 	end := d.text()
-	if !strings.Contains(end, "no kill key") {
+	if !strings.Contains(end, "capmon changes nothing on hosts") {
 		t.Errorf("the end of help:\n%s", end)
 	}
 	d.press("j", "j", "j", "k")

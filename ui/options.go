@@ -45,7 +45,11 @@ type Options struct {
 	// and a line about it. May be nil.
 	Alert func(alerts.Act) (News, string)
 	News  <-chan News // of the alerts, between frames: the newest counts. May be nil.
-	Bell  bool        // rings when something must be done
+	// Story takes what the user asks of the demo's story, and returns a line about
+	// it. It must not block. Where there is one, its screen is the first. Nil: no
+	// story is told.
+	Story func(StoryAct) string
+	Bell  bool // rings when something must be done
 
 	// Export writes a screen to files and says in a line where, or why not and
 	// what to do. It may take its time. May be nil.
@@ -80,6 +84,7 @@ type Frame struct {
 
 	Replay    *Replay    // what is shown is a recording; nil: it is not
 	Recording *Recording // the newest that this viewer made; nil: none
+	Story     *Story     // of the demo that made the fleet; nil: there is none, or it has not begun
 
 	Lesson *lessons.State // of the class that is held; nil: none is
 
@@ -111,6 +116,7 @@ const (
 	PlanScreen
 	AlertsScreen
 	DemoScreen  // what the demo is and how to start it
+	StoryScreen // what a demo that runs tells, in its place
 	StepsScreen // how a pool's number is made
 	ClassScreen // the classroom, in the place of DemoScreen where a class is held
 	HelpScreen
@@ -158,6 +164,7 @@ type View struct {
 
 	Big     bool // the digits of the classroom
 	Teacher bool // its notes for the teacher stand in the place of what is said
+	Setting int  // under the cursor of the story's screen, from 0
 
 	MouseOff bool // the terminal selects text instead
 

@@ -44,7 +44,7 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 		keys, room = append(keys, speed), room-cells(speed)-2
 	}
 	for _, k := range footKeys(v.Screen) {
-		if k.Foot == helpFoot || k.binds[0].do == actNextPool && !tiers(f) {
+		if k.Foot == helpFoot || k.binds[0].do == actNextPool && !tiers(f) || !f.Story.has(k.binds[0].do) {
 			continue
 		}
 		if key, pause := strings.CutSuffix(k.Foot, " pause"); v.Paused && pause {

@@ -165,7 +165,7 @@ func helpBody(w int, ascii bool) *canvas {
 		}
 	}
 	y := drawGroup(a, limit+1, numbers)
-	a.text(1, y+1, dim, first(w-2, "capmon changes nothing on hosts: it has no kill key    keys can be changed: capmon keys --write", "capmon changes nothing on hosts: it has no kill key"))
+	a.text(1, y+1, dim, first(w-2, "capmon changes nothing on hosts; a story's x ends a server that the story started    keys can be changed: capmon keys --write", "capmon changes nothing on hosts; x of a story: its own server"))
 	return c
 }
 

@@ -20,25 +20,25 @@ func tabs(from Screen) []Screen {
 	return list
 }
 
-// numberedAs is the screen of the list that one stands for: the classroom has
-// the number of the demo.
-func (s Screen) numberedAs() Screen {
-	if s == ClassScreen {
-		return DemoScreen
-	}
-	return s
-}
-
 // number is the key that shows a screen.
-func (s Screen) number() string { return strconv.Itoa(slices.Index(numbered[:], s) + 1) }
+func (s Screen) number() string { return strconv.Itoa(s.tab() + 1) }
+
+// tab is its place among the numbered; -1: it has none. A story and a class
+// stand in the place of the demo.
+func (s Screen) tab() int {
+	if s == StoryScreen || s == ClassScreen {
+		s = DemoScreen
+	}
+	return slices.Index(numbered[:], s)
+}
 
 // withTabs puts the numbers of the other screens around what a screen says of
 // itself, to be clicked.
 func withTabs(v *View, where []segment) []segment {
 	var before, after []string
-	here := slices.Index(numbered[:], v.Screen.numberedAs())
+	here := v.Screen.tab()
 	for _, s := range tabs(v.Screen) {
-		switch at := slices.Index(numbered[:], s); {
+		switch at := s.tab(); {
 		case at < here:
 			before = append(before, s.number())
 		case at > here && here >= 0:
@@ -69,7 +69,7 @@ func zoneTabs(a area, x int, s segment, v *View) {
 // turnTab shows the next of the numbered screens, or the last one.
 func (m *model) turnTab(by int) {
 	list := tabs(m.view.Screen)
-	at := slices.Index(list, m.view.Screen.numberedAs())
+	at := slices.IndexFunc(list, func(s Screen) bool { return s.tab() == m.view.Screen.tab() })
 	if len(list) == 0 || at < 0 {
 		return
 	}

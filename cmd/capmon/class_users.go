@@ -28,8 +28,8 @@ func kindsPicture(r *users.Result) any {
 func serverKind(s *users.Server) ui.ServerKind {
 	out := ui.ServerKind{
 		Name: s.Kind.String(), Processes: s.Processes, Threads: s.Threads, Running: len(s.PIDs) > 0, Done: s.Done,
-		Asked: known(s.AskedPerSecond), Served: known(s.ServedPerSecond), P50: known(s.P50), P99: known(s.P99),
-		CoresUsed: known(s.CoresUsed), Each: s.ProcessCores, UsersCores: known(s.UsersCores), Unwatched: s.Unwatched, Disturbed: s.Disturbed,
+		Asked: told(s.AskedPerSecond), Served: told(s.ServedPerSecond), P50: told(s.P50), P99: told(s.P99),
+		CoresUsed: told(s.CoresUsed), Each: s.ProcessCores, UsersCores: told(s.UsersCores), Unwatched: s.Unwatched, Disturbed: s.Disturbed,
 	}
 	for _, l := range s.Last {
 		out.CoresOf, out.RPSOf = append(out.CoresOf, orNaN(l.Cores)), append(out.RPSOf, orNaN(l.RPS))
@@ -49,10 +49,10 @@ func serverKind(s *users.Server) ui.ServerKind {
 }
 
 func kindChange(c users.Change) ui.KindChange {
-	return ui.KindChange{From: c.From, To: c.To, Then: known(c.Then), AtMost: c.AtMost, Trust: c.Trust}
+	return ui.KindChange{From: c.From, To: c.To, Then: told(c.Then), AtMost: c.AtMost, Trust: c.Trust}
 }
 
-func known(v *float64) capacity.Num { return capacity.Known(orNaN(v)) }
+func told(v *float64) capacity.Num { return capacity.Known(orNaN(v)) }
 
 func orNaN(v *float64) float64 {
 	if v == nil {

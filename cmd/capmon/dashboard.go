@@ -34,6 +34,7 @@ type screenFlags struct {
 	alerts alertFlags
 	fleet  string         // which list of hosts it shows; no flag
 	class  *lessons.Class // that is held on it; no flag
+	stage  stage          // of the demo that made them; nil: there is none; no flag
 }
 
 func (f *screenFlags) add(cmd *cobra.Command) {
@@ -143,6 +144,10 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 	if f.class != nil {
 		o.Lesson = f.class.Do
 	}
+	story := func() *ui.Story { return nil }
+	if f.stage != nil {
+		o.Story, story = f.stage.act, f.stage.story
+	}
 	return f.draw(ctx, o, func(ctx context.Context, o *ui.Options, show func(ui.Frame)) func() error {
 		watch := newAlarm(rules, f.fleet, f.alerts.events)
 		o.Alert, o.News = watch.act, watch.news
@@ -158,7 +163,7 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 			}()
 			in.publish(ctx, func(s fleet.Snapshot) {
 				frame := watch.take(s)
-				frame.Recording, frame.Lesson = keep.state(), f.lesson(&s)
+				frame.Recording, frame.Lesson, frame.Story = keep.state(), f.lesson(&s), story()
 				show(frame)
 			}, func(s fleet.Snapshot) {
 				watch.behind(s)

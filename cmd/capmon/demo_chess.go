@@ -55,6 +55,7 @@ func newDemoChess() *cobra.Command {
 	fs.DurationVar(&f.story.For, "for", 0, "how long the story takes (default 10m, headless 1m); the dashboard stays until you leave")
 	fs.DurationVar(&f.story.Ramp, "ramp", 0, "until the last player has come (default: 0.6 of --for)")
 	fs.DurationVar(&f.story.Think, "move-every", 30*time.Second, "time between the moves of a player")
+	fs.DurationVar(&f.story.Stay, "stay", 0, "how long a player plays in the mean, and then goes home; 0: to the end")
 	fs.DurationVar(&f.story.KillAt, "kill-at", 0, "kill the fullest server after so long; 0: none")
 	fs.Uint64Var(&f.story.Seed, "seed", 1, "the same seed lets players come at the same moments")
 	fs.BoolVar(&f.headless, "headless", false, "without the dashboard: print what happens")
@@ -111,7 +112,7 @@ func runChess(cmd *cobra.Command, f *chessFlags) error {
 	if f.headless {
 		return f.tell(cmd, w, note)
 	}
-	return f.show(cmd, w, note)
+	return f.show(cmd, w, policy, note)
 }
 
 // tell runs the story and prints what happens.
@@ -154,14 +155,15 @@ func sayChess(out io.Writer) func(chess.Progress) {
 }
 
 // show runs the story under the dashboard; it ends with either.
-func (f *chessFlags) show(cmd *cobra.Command, w *chessWatch, note string) error {
+func (f *chessFlags) show(cmd *cobra.Command, w *chessWatch, policy fleet.Policy, note string) error {
 	log, closeLog, err := openLog(f.screen.log, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer closeLog()
 	what, told := count(f.story.Users)+" chess players", ""
-	err = f.screen.show(cmd.Context(), w.in, what, note, func(ctx context.Context, ready func(*agents.Viewer)) error {
+	f.screen.stage = newChessStage(&f.story, w.in, policy, note)
+	err = f.screen.show(cmd.Context(), w.in, what, "", func(ctx context.Context, ready func(*agents.Viewer)) error {
 		w.begin(ctx, log)
 		defer w.end()
 		ready(w.viewer)

@@ -11,6 +11,12 @@ import (
 func TestChessOnTheDashboard(t *testing.T) {
 	term := openTerminal(t, 120, 40, alone(t, "capmon", "demo", "chess", "--users", "120", "--per-server", "100", "--for", "5s", "--warm-up", "1s"))
 	term.shows("120 chess players")
+	term.shows("chess: real players on real servers")
+	term.press("h")
+	term.shows("▶players stay")
+	term.press("-")
+	term.shows("players stay 10m, by key")
+	term.press("1")
 	term.shows("chess-2")
 	term.shows("NEED 3 = ceil(120 / (100 × 0.80)) + 1 spare")
 	term.shows("3/3 up")

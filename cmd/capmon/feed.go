@@ -180,6 +180,12 @@ func (f *feed) Ask(a fleet.Ask) {
 	wake(f.asked)
 }
 
+// setPolicy judges by another policy from now on. It does not block for long.
+func (f *feed) setPolicy(p fleet.Policy) {
+	f.fleet.SetPolicy(p)
+	wake(f.changed)
+}
+
 func (f *feed) asking() fleet.Ask {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -102,6 +103,13 @@ func TestStory(t *testing.T) {
 				t.Errorf("need %v", r.Need)
 			}
 		}},
+		"players go home": {2, func(c *Config) {
+			c.Users, c.Stay, c.For = 40, 500*time.Millisecond, 8*time.Second
+		}, func(t *testing.T, r Result) {
+			if r.Served != 40 || r.Home < 30 || r.Playing != 40-r.Home {
+				t.Errorf("%+v", r.Counts)
+			}
+		}},
 		"nothing is recommended": {0, func(c *Config) { c.Users = 10 }, func(t *testing.T, r Result) {
 			if r.Served != 10 || len(r.Need) != 0 || len(r.Servers) != 1 {
 				t.Errorf("%+v, servers %v, need %v", r.Counts, r.Servers, r.Need)
@@ -139,6 +147,138 @@ func TestStory(t *testing.T) {
 				t.Errorf("followed %v, left %v", p.follow, p.left)
 			}
 		})
+	}
+}
+
+// A server that is not needed takes no more players, keeps those it has, and ends
+// when they have gone; one that is needed again before takes players again.
+func TestGroupShrinks(t *testing.T) {
+	t.Parallel()
+	began := time.Now()
+	want := atomic.Int64{}
+	want.Store(3)
+	p := &plan{wants: func(time.Duration) int { return int(want.Load()) }}
+	c := small(p)
+	c.Users, c.Min, c.Ramp, c.For = 30, 1, 4*time.Second, time.Minute
+	orders := make(chan Order, 8)
+	c.Orders = orders
+	var events []string
+	c.Tell = func(e Event) { events = append(events, e.Text) }
+	ctx, cancel := context.WithCancel(t.Context())
+	step := 0
+	c.Say = func(p Progress) {
+		switch {
+		case step == 0 && p.Servers == 3 && p.Counts.Playing == 30:
+			want.Store(1)
+			step++
+		case step == 1 && p.Servers == 1 && p.Draining == 2:
+			if p.Counts.Playing != 30 || p.Held != 30 {
+				t.Errorf("players were sent away: %+v", p)
+			}
+			want.Store(2)
+			step++
+		case step == 2 && p.Servers == 2 && p.Draining == 1:
+			orders <- Order{Stay: new(200 * time.Millisecond)}
+			want.Store(1)
+			step++
+		case step == 3 && p.Servers == 1 && p.Draining == 0 && p.Counts.Playing == 0:
+			step++
+			cancel()
+		}
+	}
+	r, err := Run(ctx, c)
+	if err != nil || step != 4 || r.Home != 30 || r.Asked != 30 || r.Held != 0 {
+		t.Errorf("at step %d after %v: %+v, %v; told %q", step, time.Since(began), r, err, events)
+	}
+	for _, want := range []string{"starts: ", "takes no more players: 2 servers are enough", "takes players again", "was empty, and has ended"} {
+		if !strings.Contains(strings.Join(events, "\n"), want) {
+			t.Errorf("nothing tells %q in %q", want, events)
+		}
+	}
+}
+
+// What is asked for meanwhile holds from then on: nobody comes any more, all come
+// at once, a server is killed, the next take no time to warm up.
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	orders := make(chan Order, 8)
+	c := small(&plan{wants: func(time.Duration) int { return 2 }})
+	c.Users, c.Ramp, c.For, c.WarmUp, c.Orders = 40, time.Hour, time.Hour, time.Hour, orders
+	ctx, cancel := context.WithCancel(t.Context())
+	step := 0
+	c.Say = func(p Progress) {
+		switch {
+		case step == 0:
+			orders <- Order{Pace: new(3600.)}
+			step++
+		case step == 1 && p.Counts.Playing == 40:
+			orders <- Order{Kill: true, WarmUp: new(time.Duration(0))}
+			step++
+		case step == 2 && p.Counts.Asked == 60 && p.Servers == 2:
+			cancel()
+			step++
+		}
+	}
+	if r, err := Run(ctx, c); err != nil || step != 3 || r.Lost != 20 {
+		t.Errorf("at step %d: %+v, %v", step, r, err)
+	}
+}
+
+func TestTempo(t *testing.T) {
+	begin := time.Unix(1000, 0)
+	after := func(s float64) time.Time { return begin.Add(time.Duration(s * float64(time.Second))) }
+	p := newTempo(begin)
+	check := func(at, now, want float64, reached bool) {
+		t.Helper()
+		wait, ok, _ := p.until(time.Duration(at*float64(time.Second)), after(now))
+		if ok != reached || math.Abs(wait.Seconds()-want) > 1e-6 {
+			t.Errorf("%v s at %v s: wait %v, %v; want %v s, %v", at, now, wait, ok, want, reached)
+		}
+	}
+	check(10, 4, 6, true)
+	check(10, 12, 0, true)
+	_, _, changed := p.until(time.Second, begin)
+	p.set(after(4), 2)
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody is told that it changed")
+	}
+	check(10, 4, 3, true)
+	check(10, 6, 1, true)
+	p.set(after(6), 0)
+	check(8, 100, 0, true)
+	check(8.5, 100, 0, false)
+	p.set(after(106), 0.5)
+	check(9, 106, 2, true)
+	ctx, cancel := context.WithCancel(t.Context())
+	if !p.reach(ctx, -time.Hour) {
+		t.Error("what has been is not reached")
+	}
+	p.set(time.Now(), 0)
+	cancel()
+	if p.reach(ctx, 1<<62) {
+		t.Error("reached although nobody waits any more")
+	}
+}
+
+func TestStays(t *testing.T) {
+	if !stays(1, 2, 3, time.Second, 0) {
+		t.Error("who stays to the end goes")
+	}
+	moves, gone := 0, 0
+	for player := range 2000 {
+		for m := 1; ; m++ {
+			moves++
+			if !stays(7, player, m, 30*time.Second, 5*time.Minute) {
+				gone++
+				break
+			}
+		}
+	}
+	// A move each half minute: between nine and ten of them to stay five minutes.
+	if mean := float64(moves) / float64(gone); mean < 9.5 || mean > 11.5 {
+		t.Errorf("they make %v moves", mean)
 	}
 }
 
@@ -256,6 +396,7 @@ func TestCheck(t *testing.T) {
 		"5 to 4 servers":         func(c *Config) { c.Min = 5 },
 		"0 to 4 servers":         func(c *Config) { c.Min = 0 },
 		"NaN cores":              func(c *Config) { c.Cores = math.NaN() },
+		"plays -1ns":             func(c *Config) { c.Stay = -1 },
 		"a story of 0s":          func(c *Config) { c.For = 0 },
 		"players come for 6s":    func(c *Config) { c.Ramp = 6 * time.Second },
 		"a warm-up of -1ns":      func(c *Config) { c.WarmUp = -1 },

@@ -23,11 +23,29 @@ type Config struct {
 	Ramp      time.Duration // until the last player has come, at most For
 	WarmUp    time.Duration // from the start of a server to its first player
 	Think     time.Duration // between the moves of a player, above 0
+	Stay      time.Duration // that a player plays in the mean; 0: to the end
 	KillAt    time.Duration // a server is killed then; 0: none is
 	Seed      uint64        // of who comes when
 	Version   string        // of capmon, for the agents
 	Watch     Watcher
 	Say       func(Progress) // told once a second; nil: nobody listens
+	Tell      func(Event)    // told what happens, in Run's goroutine as Say; nil: nobody listens
+	Orders    <-chan Order   // what is to be changed meanwhile; nil: nothing is
+}
+
+// Order changes a story that is being told; nil and false change nothing.
+type Order struct {
+	Kill   bool           // the fullest server, as a crash would
+	WarmUp *time.Duration // of servers from now on, those that warm up among them
+	Pace   *float64       // players come so many times as fast as Ramp says; 0: nobody comes
+	Stay   *time.Duration
+}
+
+// Event is something that happened.
+type Event struct {
+	After time.Duration // the beginning
+	Text  string
+	Bad   bool
 }
 
 // Watcher is who looks at the servers and says how many there should be.
@@ -50,10 +68,11 @@ type Verdict struct {
 // Counts add up: Asked = Served + Refused + Left, and those who wait for an
 // answer, of whom there are none at the end.
 type Counts struct {
-	Asked   int `json:"asked"`   // for a game; once more by who lost the server
-	Served  int `json:"served"`  // got a connection
-	Refused int `json:"refused"` // told that all servers are full
-	Left    int `json:"left"`    // had no answer: the connection failed, or the story ended first
+	Asked   int `json:"asked"`     // for a game; once more by who lost the server
+	Served  int `json:"served"`    // got a connection
+	Refused int `json:"refused"`   // told that all servers are full
+	Left    int `json:"left"`      // had no answer: the connection failed, or the story ended first
+	Home    int `json:"went_home"` // of those served: had played enough
 	Playing int `json:"playing_now"`
 }
 
@@ -62,6 +81,7 @@ func (c *Counts) add(o Counts) {
 	c.Served += o.Served
 	c.Refused += o.Refused
 	c.Left += o.Left
+	c.Home += o.Home
 	c.Playing += o.Playing
 }
 
@@ -70,7 +90,8 @@ type Progress struct {
 	After             time.Duration
 	Counts            Counts
 	Held              int // connections, as the servers count them
-	Servers, Starting int
+	Servers, Starting int // that take players, and that warm up
+	Draining          int // that take no more, and end when they are empty
 	Verdict           Verdict
 }
 
@@ -114,6 +135,8 @@ func (c *Config) Check() error {
 		return fmt.Errorf("a warm-up of %v: give 0 or more", c.WarmUp)
 	case c.Think < 100*time.Millisecond:
 		return fmt.Errorf("%v between moves: give 100ms or more", c.Think)
+	case c.Stay < 0:
+		return fmt.Errorf("a player that plays %v: give 0 (to the end) or more", c.Stay)
 	case c.KillAt < 0 || c.KillAt > c.For:
 		return fmt.Errorf("a server killed after %v: give at most the %v of the story", c.KillAt, c.For)
 	case c.Watch == nil:

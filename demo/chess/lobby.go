@@ -25,7 +25,8 @@ type lobby struct {
 // table is what the lobby knows of a server.
 type table struct {
 	seat
-	taken int
+	taken  int
+	closed bool // to those who come
 }
 
 // Where players ask for a seat, and give it back.
@@ -57,7 +58,7 @@ func (l *lobby) take() (seat, bool) {
 	defer l.mu.Unlock()
 	var best *table
 	for _, t := range l.servers {
-		if t.taken < l.per && (best == nil || t.taken < best.taken) {
+		if !t.closed && t.taken < l.per && (best == nil || t.taken < best.taken) {
 			best = t
 		}
 	}
@@ -86,7 +87,20 @@ func (l *lobby) add(s seat) {
 	l.servers = append(l.servers, &table{seat: s})
 }
 
-// remove closes one.
+// shut opens or closes a server to those who come; who is there stays. It says how
+// many that are.
+func (l *lobby) shut(server string, closed bool) (taken int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, t := range l.servers {
+		if t.Server == server {
+			t.closed, taken = closed, t.taken
+		}
+	}
+	return taken
+}
+
+// remove forgets one.
 func (l *lobby) remove(server string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"capmon/demo/child"
@@ -24,6 +25,15 @@ type playersConfig struct {
 	Begin     time.Time // of the story
 	Ramp      time.Duration
 	Think     time.Duration
+	Stay      time.Duration
+}
+
+// playersOrder changes what players do; nil changes nothing. An empty line in
+// its place is to stop counting.
+type playersOrder struct {
+	At   time.Time // of the pace
+	Pace *float64
+	Stay *time.Duration
 }
 
 // playersSay is a line of such a process.
@@ -38,6 +48,8 @@ type crowd struct {
 	config playersConfig
 	http   *http.Client
 	dials  chan struct{} // handshakes under way
+	tempo  *tempo
+	stay   atomic.Int64 // nanoseconds that a player plays in the mean
 
 	mu     sync.Mutex
 	counts Counts
@@ -59,42 +71,60 @@ func runPlayers(line []byte, in io.Reader, out io.Writer) error {
 	}
 	lines := max(mostLines/c.Of, 1)
 	p := &crowd{
-		config: c, dials: make(chan struct{}, mostDials),
+		config: c, dials: make(chan struct{}, mostDials), tempo: newTempo(c.Begin),
 		http: &http.Client{Timeout: handshakeTime, Transport: &http.Transport{MaxConnsPerHost: lines, MaxIdleConnsPerHost: lines}},
 	}
-	stop, end := child.Orders(in)
+	p.stay.Store(int64(c.Stay))
+	orders := child.Lines(in)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go p.come(ctx)
 	say := child.NewTeller(out)
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
-	for {
+	for stopped := false; ; {
 		select {
-		case <-stop:
-			say.Tell(p.stop())
-			stop = nil
-		case <-end:
-			// With the process the connections end, all at once.
-			return nil
+		case line, more := <-orders:
+			switch {
+			case !more:
+				// With the process the connections end, all at once.
+				return nil
+			case len(line) == 0:
+				stopped = true
+				say.Tell(p.stop())
+			default:
+				if err := p.obey(line); err != nil {
+					return err
+				}
+			}
 		case <-tick.C:
-			if stop != nil {
+			if !stopped {
 				say.Tell(playersSay{Counts: p.now()})
 			}
 		}
 	}
 }
 
+func (p *crowd) obey(line []byte) error {
+	var o playersOrder
+	if err := json.Unmarshal(line, &o); err != nil {
+		return fmt.Errorf("chess players: %w", err)
+	}
+	if o.Pace != nil {
+		p.tempo.set(o.At, *o.Pace)
+	}
+	if o.Stay != nil {
+		p.stay.Store(int64(*o.Stay))
+	}
+	return nil
+}
+
 // come lets the players of this process in, each at its time.
 func (p *crowd) come(ctx context.Context) {
 	c := &p.config
 	for i := c.Index; i < c.Users; i += c.Of {
-		if d := time.Until(c.Begin.Add(arrival(c.Seed, i, c.Users, c.Ramp))); d > 0 {
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(d):
-			}
+		if !p.tempo.reach(ctx, arrival(c.Seed, i, c.Users, c.Ramp)) {
+			return
 		}
 		go p.player(i)
 	}
@@ -148,10 +178,17 @@ func (p *crowd) player(i int) {
 			f.Close() // too late: it was counted as one that left
 			return
 		}
-		p.play(f, unit(p.config.Seed+again, uint64(i)))
+		home := p.play(f, i, unit(p.config.Seed+again, uint64(i)))
 		f.Close()
-		p.count(func(c *Counts) { c.Playing-- })
+		p.count(func(c *Counts) {
+			if c.Playing--; home {
+				c.Home++
+			}
+		})
 		p.leave(server)
+		if home {
+			return
+		}
 		// A person who sees the game stop tries again within two seconds.
 		time.Sleep(time.Duration(unit(p.config.Seed+again+1, uint64(i)) * float64(2*time.Second)))
 	}
@@ -195,8 +232,10 @@ func (p *crowd) leave(server string) {
 }
 
 // play makes a move each Think, and waits for its answer, until the connection
-// ends. phase spreads the players' moves over the time between them.
-func (p *crowd) play(f *frames, phase float64) {
+// ends or the player has played enough. phase spreads the players' moves over the
+// time between them.
+func (p *crowd) play(f *frames, player int, phase float64) (home bool) {
+	moves := 0
 	next := time.Now().Add(time.Duration(phase * float64(p.config.Think)))
 	waits := false // for an answer
 	for {
@@ -205,7 +244,7 @@ func (p *crowd) play(f *frames, phase float64) {
 			limit = time.Now().Add(handshakeTime)
 		}
 		if f.SetReadDeadline(limit) != nil {
-			return
+			return false
 		}
 		op, _, err := f.next()
 		var timeout net.Error
@@ -215,11 +254,27 @@ func (p *crowd) play(f *frames, phase float64) {
 			next = time.Now().Add(p.config.Think)
 		case err == nil:
 		case !waits && errors.As(err, &timeout) && timeout.Timeout():
+			if moves++; !stays(p.config.Seed, player, moves, p.config.Think, time.Duration(p.stay.Load())) {
+				p.goodbye(f)
+				return true
+			}
 			if f.send(opText, []byte("e2e4")) != nil {
-				return
+				return false
 			}
 			waits = true
 		default:
+			return false
+		}
+	}
+}
+
+// goodbye ends a game as WebSocket does, and waits until the server has seen it.
+func (p *crowd) goodbye(f *frames) {
+	if f.send(opClose, nil) != nil || f.SetReadDeadline(time.Now().Add(handshakeTime)) != nil {
+		return
+	}
+	for {
+		if op, _, err := f.next(); err != nil || op == opClose {
 			return
 		}
 	}

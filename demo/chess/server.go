@@ -129,9 +129,13 @@ func (g *gameServer) play(c net.Conn) {
 		}
 		return !in
 	})
-	if in {
-		defer g.playing.Add(-1)
+	leave := func() {
+		if in {
+			in = false
+			g.playing.Add(-1)
+		}
 	}
+	defer leave()
 	if err != nil {
 		return
 	}
@@ -145,6 +149,7 @@ func (g *gameServer) play(c net.Conn) {
 		case op == opPing:
 			err = f.send(opPong, payload)
 		case op == opClose:
+			leave() // before the player is told, who gives the seat to another
 			_ = f.send(opClose, nil)
 			return
 		}

@@ -27,6 +27,9 @@ type story struct {
 	number  int // of the last that was started
 	result  Result
 	verdict Verdict
+	warmUp  time.Duration
+	refused int  // when it was last looked
+	full    bool // somebody was refused in the last second
 
 	mu     sync.Mutex
 	crowds []Counts
@@ -41,9 +44,11 @@ type server struct {
 	number  int
 	child   *child.Process
 	started time.Time
-	open    bool      // takes players
+	open    bool      // takes players, or did until it drained
+	drains  bool      // takes no more
 	died    time.Time // zero: it runs
-	left    bool      // nobody watches it any more
+	killed  bool
+	left    bool // nobody watches it any more
 }
 
 // Run tells the story: until ctx is done or it is over; the result says what
@@ -55,7 +60,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	if c.Cores == 0 {
 		c.Cores = float64(runtime.NumCPU()) / float64(c.Max)
 	}
-	s := &story{config: c, begin: time.Now(), lobby: &lobby{per: c.PerServer}}
+	s := &story{config: c, begin: time.Now(), warmUp: c.WarmUp, lobby: &lobby{per: c.PerServer}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return Result{}, fmt.Errorf("the lobby of the chess story: %w", err)
@@ -73,6 +78,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		return s.result, err
 	}
 	s.begin = time.Now()
+	s.happened(false, "%d servers take players", s.opened())
 	s.note(&s.result.Servers, s.opened())
 	crowds, err := s.crowd(l.Addr().String())
 	if err == nil {
@@ -120,7 +126,7 @@ func (s *story) crowd(lobby string) ([]*child.Process, error) {
 	var list []*child.Process
 	for i := range n {
 		p, err := child.Begin(rolePlayers, playersConfig{
-			Lobby: lobby, Users: c.Users, Index: i, Of: n, Seed: c.Seed, Begin: s.begin, Ramp: c.Ramp, Think: c.Think,
+			Lobby: lobby, Users: c.Users, Index: i, Of: n, Seed: c.Seed, Begin: s.begin, Ramp: c.Ramp, Think: c.Think, Stay: c.Stay,
 		}, func(line []byte) {
 			var say playersSay
 			if json.Unmarshal(line, &say) == nil {
@@ -198,6 +204,9 @@ func (s *story) attend(now time.Time, warmUp time.Duration) error {
 			case v.died.IsZero():
 				v.died = now
 				s.lobby.remove(v.name)
+				if !v.killed {
+					s.happened(true, "%s has ended, with %d players", v.name, s.playing(v))
+				}
 			case !v.left && now.Sub(v.died) > gone:
 				v.left = true
 				s.config.Watch.Leave(v.name)
@@ -208,31 +217,29 @@ func (s *story) attend(now time.Time, warmUp time.Duration) error {
 		s.mu.Lock()
 		at := s.at[v.number]
 		s.mu.Unlock()
-		if !v.open && at.Game != "" && now.Sub(v.started) >= warmUp {
+		if !v.open && !v.drains && at.Game != "" && now.Sub(v.started) >= warmUp {
 			v.open = true
 			s.lobby.add(seat{Server: v.name, Addr: at.Game})
+			if len(s.result.Servers) > 0 { // after the first of all
+				s.happened(false, "%s takes players, %v after it was started", v.name, now.Sub(v.started).Round(100*time.Millisecond))
+			}
 			s.config.Watch.Follow(v.name, at.Agent)
 		}
 	}
 	return nil
 }
 
-// opened and running are how many servers take players, and how many there are
-// with those that warm up.
+// opened is how many servers take players, and running how many do or will, with
+// those that warm up.
 func (s *story) opened() int {
-	n := 0
-	for _, v := range s.servers {
-		if v.open && v.died.IsZero() {
-			n++
-		}
-	}
-	return n
+	return s.count(func(v *server) bool { return v.open && !v.drains })
 }
+func (s *story) running() int { return s.count(func(v *server) bool { return !v.drains }) }
 
-func (s *story) running() int {
-	n := 0
+// count counts servers that run.
+func (s *story) count(is func(*server) bool) (n int) {
 	for _, v := range s.servers {
-		if v.died.IsZero() {
+		if v.died.IsZero() && is(v) {
 			n++
 		}
 	}
@@ -240,8 +247,7 @@ func (s *story) running() int {
 }
 
 // tell lets the time go by: the group is what capmon recommends, each second
-// anew. It only grows: fewer are recommended after 15 calm minutes, and players
-// stay.
+// anew.
 func (s *story) tell(ctx context.Context, crowds []*child.Process) error {
 	c := &s.config
 	tick := time.NewTicker(250 * time.Millisecond)
@@ -260,6 +266,10 @@ func (s *story) tell(ctx context.Context, crowds []*child.Process) error {
 			return nil
 		case <-kill:
 			s.kill()
+		case o := <-c.Orders:
+			if err := s.obey(o, crowds); err != nil {
+				return err
+			}
 		case <-tick.C:
 		}
 		now := time.Now()
@@ -270,7 +280,7 @@ func (s *story) tell(ctx context.Context, crowds []*child.Process) error {
 			default:
 			}
 		}
-		if err := s.attend(now, c.WarmUp); err != nil {
+		if err := s.attend(now, s.warmUp); err != nil {
 			return err
 		}
 		if beat%4 == 0 {
@@ -285,21 +295,134 @@ func (s *story) tell(ctx context.Context, crowds []*child.Process) error {
 	}
 }
 
-// follow starts what is lacking to the recommendation.
+// obey changes what is asked for.
+func (s *story) obey(o Order, crowds []*child.Process) error {
+	if o.Kill {
+		s.kill()
+	}
+	if o.WarmUp != nil {
+		s.warmUp = *o.WarmUp
+	}
+	if o.Pace == nil && o.Stay == nil {
+		return nil
+	}
+	for _, p := range crowds {
+		if err := p.Order(playersOrder{At: time.Now(), Pace: o.Pace, Stay: o.Stay}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// follow starts what is lacking to the recommendation, and lets go of what is
+// more: nobody who plays is sent away.
 func (s *story) follow(now time.Time) error {
 	v := s.config.Watch.Verdict(now)
 	s.verdict = v
+	s.turnedAway()
+	defer s.empty()
 	if !v.OK {
 		return nil
 	}
 	s.note(&s.result.Need, v.Need)
 	want := min(max(v.Run, s.config.Min), s.config.Max)
 	for s.running() < want {
+		if s.again() {
+			continue
+		}
+		if s.count(func(*server) bool { return true }) >= s.config.Max {
+			break // one that drains has its place still
+		}
 		if err := s.start(); err != nil {
 			return err
 		}
+		s.happened(false, "%s starts: %s", s.servers[len(s.servers)-1].name, v.Formula)
+	}
+	for s.running() > want {
+		s.drain()
 	}
 	return nil
+}
+
+// again lets a server that drains take players again, the fullest of them.
+func (s *story) again() bool {
+	var best *server
+	most := -1
+	for _, v := range s.servers {
+		if n := s.playing(v); v.drains && v.died.IsZero() && n > most {
+			best, most = v, n
+		}
+	}
+	if best == nil {
+		return false
+	}
+	best.drains = false
+	s.lobby.shut(best.name, false)
+	s.happened(false, "%s takes players again", best.name)
+	return true
+}
+
+// drain lets a server take no more players: the newest that is not open yet, else
+// the emptiest.
+func (s *story) drain() {
+	var least *server
+	few := 0
+	for _, v := range s.servers {
+		n := -1
+		if v.open {
+			n = s.playing(v)
+		}
+		if !v.drains && v.died.IsZero() && (least == nil || n <= few) {
+			least, few = v, n
+		}
+	}
+	least.drains = true
+	s.lobby.shut(least.name, true)
+	s.happened(false, "%s takes no more players: %d servers are enough; it ends when its %d have gone", least.name, s.running(), max(few, 0))
+}
+
+// empty ends the servers that drain and have nobody left.
+func (s *story) empty() {
+	for _, v := range s.servers {
+		if !v.drains || !v.died.IsZero() || v.open && (s.lobby.shut(v.name, true) > 0 || s.playing(v) > 0) {
+			continue
+		}
+		v.child.Stop()
+		v.died = time.Now()
+		s.lobby.remove(v.name)
+		if v.open {
+			s.config.Watch.Leave(v.name)
+		}
+		v.left = true
+		s.happened(false, "%s was empty, and has ended", v.name)
+	}
+}
+
+// playing is how many play on a server, as it says.
+func (s *story) playing(v *server) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at[v.number].Playing
+}
+
+// turnedAway tells when players begin to be refused, and when that is over.
+func (s *story) turnedAway() {
+	now := s.progress(time.Now()).Counts.Refused
+	more := now - s.refused
+	switch {
+	case more > 0 && !s.full:
+		s.happened(true, "the first of those who come now are refused: all servers are full")
+	case more == 0 && s.full:
+		s.happened(true, "nobody is refused any more; %d were up to now", now)
+	}
+	s.refused, s.full = now, more > 0
+}
+
+// happened tells of something.
+func (s *story) happened(bad bool, format string, args ...any) {
+	if s.config.Tell != nil {
+		s.config.Tell(Event{After: max(time.Since(s.begin), 0), Text: fmt.Sprintf(format, args...), Bad: bad})
+	}
 }
 
 // kill ends the open server with the most players as a crash would.
@@ -314,8 +437,10 @@ func (s *story) kill() {
 	}
 	s.mu.Unlock()
 	if most != nil {
+		most.killed = true
 		most.child.Kill()
 		s.result.Killed, s.result.Lost = most.name, held
+		s.happened(true, "%s is killed, with %d players", most.name, held)
 	}
 }
 
@@ -328,7 +453,7 @@ func (s *story) note(list *[]Step, n int) {
 }
 
 func (s *story) progress(now time.Time) Progress {
-	p := Progress{After: now.Sub(s.begin), Servers: s.opened(), Starting: s.running() - s.opened(), Verdict: s.verdict}
+	p := Progress{After: now.Sub(s.begin), Servers: s.opened(), Starting: s.running() - s.opened(), Draining: s.count(func(v *server) bool { return v.drains }), Verdict: s.verdict}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.crowds {

@@ -60,6 +60,19 @@ func Orders(in io.Reader) (stop, end <-chan struct{}) {
 	return s, e
 }
 
+// Lines are what a child's standard input says, a line at a time and without its
+// end; closed when that ends, which it does when the parent does.
+func Lines(in io.Reader) <-chan []byte {
+	lines := make(chan []byte)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(in); s.Scan(); {
+			lines <- bytes.Clone(s.Bytes())
+		}
+	}()
+	return lines
+}
+
 // NewTeller writes to out.
 func NewTeller(out io.Writer) *Teller { return &Teller{out: json.NewEncoder(out)} }
 
@@ -131,6 +144,17 @@ func (c *Process) PID() int { return c.cmd.Process.Pid }
 
 // StopCounting gives the first order; one that has ended hears nothing.
 func (c *Process) StopCounting() { _, _ = c.in.Write([]byte{'\n'}) }
+
+// Order gives an order as a JSON object on a line; one that has ended hears
+// nothing.
+func (c *Process) Order(v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, _ = c.in.Write(append(line, '\n'))
+	return nil
+}
 
 // stopTime is how long a child has to end.
 const stopTime = 5 * time.Second
