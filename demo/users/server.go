@@ -52,6 +52,7 @@ type serverSays struct {
 type server struct {
 	queue chan *job
 	loops int
+	alone bool // one thread does all
 }
 
 // job is one request.
@@ -60,8 +61,18 @@ type job struct {
 	done chan struct{}
 }
 
+// atATime is how many threads of a process run at a time: one thread does all
+// where there is one, as in an event loop; beside several that work one more
+// takes what comes in, so that they need not stop for it.
+func (c *serverConfig) atATime() int {
+	if c.Threads == 1 {
+		return 1
+	}
+	return c.Threads + 1
+}
+
 func newServer(c serverConfig) *server {
-	s := &server{queue: make(chan *job, c.Queue), loops: c.Loops}
+	s := &server{queue: make(chan *job, c.Queue), loops: c.Loops, alone: c.Threads == 1}
 	for i := range c.Threads {
 		go s.work("worker " + strconv.Itoa(i+1))
 	}
@@ -80,7 +91,9 @@ func (s *server) work(name string) {
 			load.Do(s.loops)
 		}
 		close(j.done)
-		runtime.Gosched() // the answer goes out before the next request is begun
+		if s.alone {
+			runtime.Gosched() // the answer goes out before the next request is begun
+		}
 	}
 }
 
@@ -108,7 +121,7 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 	if err := load.NiceProcess(serverNice); err != nil {
 		return err
 	}
-	runtime.GOMAXPROCS(c.Threads)
+	runtime.GOMAXPROCS(c.atATime())
 	l, err := listen(c.Addr, c.Share)
 	if err != nil {
 		return err

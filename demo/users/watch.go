@@ -89,6 +89,11 @@ func (w *watch) verdict(now time.Time) *Verdict {
 	if len(h.Findings) > 0 {
 		f := &h.Findings[0]
 		v.Evidence, v.Brief, v.Helps = f.Evidence(), f.Brief(), f.Helps()
+	} else if len(h.Limits) > 0 && h.Limits[0].Name == "thread" && h.Limits[0].Ratio() >= DefaultTarget {
+		// Not full for five seconds yet, or not beside enough idle cores to be sure.
+		l := &h.Limits[0]
+		v.Evidence = fmt.Sprintf("%s: %s of %s %s", l.From, capacity.Decimal(l.Used, 2), capacity.Amount(l.Capacity), l.Unit)
+		v.Brief = v.Evidence
 	}
 	for _, p := range h.Processes {
 		v.Threads = append(v.Threads, p.Demands...)
@@ -139,10 +144,10 @@ func word(h *fleet.Host) string {
 	near := &h.Limits[0]
 	busy := capacity.Percent(near.Ratio())
 	switch {
-	case near.Name != "cpu" || near.Ratio() < DefaultTarget:
+	case near.Ratio() < DefaultTarget:
 		return roomWord + ", " + near.Name + " " + busy
-	case len(h.Cores) < 2:
-		return "CPU-BOUND"
+	case near.Name != "cpu" || len(h.Cores) < 2:
+		return strings.ToUpper(near.Name) + "-BOUND"
 	case slices.Min(h.Cores) >= even*slices.Max(h.Cores):
 		return "CPU-BOUND, even"
 	}
