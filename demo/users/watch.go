@@ -93,7 +93,7 @@ func (w *watch) verdict(now time.Time) *Verdict {
 		// Not full for five seconds yet, or not beside enough idle cores to be sure.
 		l := &h.Limits[0]
 		v.Evidence = fmt.Sprintf("%s: %s of %s %s", l.From, capacity.Decimal(l.Used, 2), capacity.Amount(l.Capacity), l.Unit)
-		v.Brief = v.Evidence
+		v.Brief, v.Helps = v.Evidence, (&fleet.Finding{Verdict: fleet.SingleThread}).Helps()
 	}
 	for _, p := range h.Processes {
 		v.Threads = append(v.Threads, p.Demands...)
@@ -144,6 +144,8 @@ func word(h *fleet.Host) string {
 	near := &h.Limits[0]
 	busy := capacity.Percent(near.Ratio())
 	switch {
+	case near.Ratio() < DefaultTarget && h.Newest.GetFindingsPending():
+		return "? a busy thread is looked at for five seconds"
 	case near.Ratio() < DefaultTarget:
 		return roomWord + ", " + near.Name + " " + busy
 	case near.Name != "cpu" || len(h.Cores) < 2:

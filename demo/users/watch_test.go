@@ -5,6 +5,7 @@ import (
 
 	"capmon/capacity"
 	"capmon/fleet"
+	"capmon/sample"
 )
 
 func TestWord(t *testing.T) {
@@ -22,6 +23,7 @@ func TestWord(t *testing.T) {
 		"CPU-BOUND":         {Limits: limit("cpu", 0.97), Cores: []float64{0.97}},
 		"ROOM, cpu 45%":     {Limits: limit("cpu", 0.45), Cores: []float64{0.45, 0.45}},
 		"FILES-BOUND":       {Limits: limit("files", 0.9)},
+		"? a busy thread is looked at for five seconds": {Limits: limit("cpu", 0.5), Newest: &sample.Sample{FindingsPending: true}},
 	} {
 		if got := word(h); got != want {
 			t.Errorf("%+v: %q, want %q", h, got, want)
