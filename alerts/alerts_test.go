@@ -247,22 +247,33 @@ func TestAnAckIsOfWhatWasThere(t *testing.T) {
 func TestSet(t *testing.T) {
 	for text, wrong := range map[string]string{
 		"limit=80%,clears=70%,for=10s,clear-for=1m": "", "limit=0.8,clears=0.7": "", "clock=2s": "", "thread=off": "", "thread=on,for=2m": "", "down=on,for=1m": "",
-		"limit": "want limit=off", "speed=3": `no rule "speed": there are limit, full-in`, "limit=x": "want a share", "limit=80%": "it clears at 0.9", "limit=0": "want a share",
+		"limit": "want limit=off", "speed=3": `no rule "speed": there are limit, full-in`, "limit=x": "want a share", "limit=80%": "", "limit=80%,clears=90%": "it clears below 90%, above where it fires: 80%", "thread=level=act": "", "limit=clears=80%,level=soon": "", "limit=level=bad": "want act (!!) or soon (!)", "clock=0.25s": "", "limit=0": "want a share",
 		"limit=99%,for=-1s": "want a time", "limit=99%,for=x": "want a time", "thread=90%": "no threshold", "limit=99%,by=3": "want a value", "clock=5": "want a time", "limit=": "want a share",
 	} {
 		rules := alerts.Rules()
-		err := alerts.Set(rules, text)
+		err := alerts.Set(rules, text, "here")
 		if wrong == "" && err != nil || wrong != "" && (err == nil || !strings.Contains(err.Error(), wrong)) {
 			t.Errorf("%q: %v, want %q", text, err, wrong)
 		}
 	}
 	rules := alerts.Rules()
-	if err := alerts.Set(rules, "limit=80%,clears=70%,for=0s"); err != nil {
+	for _, c := range []struct{ text, want string }{
+		{"limit=80%", "limit ≥ 80% for 1m; clears < 75% for 2m"},
+		{"limit=92.5%,for=1h", "limit ≥ 92.5% for 1h; clears < 87.5% for 2m"},
+		{"limit=4%", "limit ≥ 4% for 1h; clears < 3.8% for 2m"},
+		{"limit=95%,clears=90%,for=1m", "limit ≥ 95% for 1m; clears < 90% for 2m"},
+		{"limit=for=0s", "limit ≥ 95% at once; clears < 90% for 2m"},
+	} {
+		if err := alerts.Set(rules, c.text, "here"); err != nil || rules[0].Text() != c.want || rules[0].From != "here" {
+			t.Errorf("%s: %v, %q, want %q", c.text, err, rules[0].Text(), c.want)
+		}
+	}
+	if err := alerts.Set(rules, "limit=80%,clears=70%,for=0s", "here"); err != nil {
 		t.Fatal(err)
 	}
 	w := alerts.NewWatch(rules, nil)
 	wants(t, "by another threshold", run(w, 0, 1, conns(0, 0.81)), "0 alert firing: conns 81% of limit on ws-1")
-	if err := alerts.Set(rules, "limit=off"); err != nil {
+	if err := alerts.Set(rules, "limit=off", "here"); err != nil {
 		t.Fatal(err)
 	}
 	wants(t, "off", run(alerts.NewWatch(rules, nil), 0, 100, conns(0, 1)))
@@ -638,7 +649,7 @@ func FuzzSet(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		rules := alerts.Rules()
-		if alerts.Set(rules, s) == nil {
+		if alerts.Set(rules, s, s) == nil {
 			w := alerts.NewWatch(rules, nil)
 			w.Take(at(0, conns(0, 1)))
 		}

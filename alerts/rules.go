@@ -23,6 +23,7 @@ type Rule struct {
 	Threshold, Clears float64
 	For, ClearFor     time.Duration
 	Off               bool
+	From              string // where it was changed; "": as it ships
 
 	what  string // in a few words
 	means string
@@ -46,7 +47,7 @@ func Rules() []Rule {
 	return []Rule{
 		{
 			Name: Limit, Level: fleet.Act, Threshold: 0.95, Clears: 0.90, For: time.Minute, ClearFor: 2 * time.Minute,
-			what: "of a limit", means: "what comes beyond the limit is refused or waits", do: "add servers (screen 4), or raise the limit",
+			what: "a host is near a limit: conns, cpu, files, memory, queue", means: "what comes beyond the limit is refused or waits", do: "add servers (screen 4), or raise the limit",
 		},
 		{
 			Name: FullIn, Level: fleet.Act, Threshold: noNumber, Clears: noNumber, For: 10 * time.Second, ClearFor: time.Minute,
@@ -70,14 +71,16 @@ func Rules() []Rule {
 		},
 		{
 			Name: Clock, Level: fleet.Soon, Threshold: 1, Clears: 0.5, For: time.Minute, ClearFor: time.Minute,
-			what: "clock differs", means: "its times can't be compared with those of others", do: "look at its time service (ntp)",
+			what: "the clock of a host differs from this one's", means: "its times can't be compared with those of others", do: "look at its time service (ntp)",
 		},
 	}
 }
 
-// Set changes a rule by a text: limit=95%,clears=90%,for=60s,clear-for=2m, or
-// limit=off. The error says what was wrong with it.
-func Set(rules []Rule, text string) error {
+// Set changes a rule by a text: limit=95%,clears=90%,for=60s,clear-for=2m,
+// thread=level=act or limit=off; from says where it stands. The error says what
+// was wrong with it, and leaves the rules as they were. Without clears= it clears as
+// far below the threshold as before.
+func Set(rules []Rule, text, from string) error {
 	name, rest, ok := strings.Cut(text, "=")
 	i := slices.IndexFunc(rules, func(r Rule) bool { return r.Name == strings.TrimSpace(name) })
 	if i < 0 {
@@ -91,6 +94,7 @@ func Set(rules []Rule, text string) error {
 	if !ok {
 		return fmt.Errorf("%s: want %s=off or values, as %s=95%%,for=60s", name, name, name)
 	}
+	gap, clears := r.Threshold-r.Clears, false
 	for k, part := range strings.Split(rest, ",") {
 		key, value, pair := strings.Cut(part, "=")
 		if !pair {
@@ -105,21 +109,34 @@ func Set(rules []Rule, text string) error {
 		case k == 0 && !pair:
 			r.Threshold, err = r.number(value)
 		case key == "clears":
+			clears = true
 			r.Clears, err = r.number(value)
 		case key == "for":
 			r.For, err = span(value)
 		case key == "clear-for":
 			r.ClearFor, err = span(value)
+		case key == "level" && value == "act":
+			r.Level = fleet.Act
+		case key == "level" && value == "soon":
+			r.Level = fleet.Soon
+		case key == "level":
+			err = errors.New("want act (!!) or soon (!)")
 		default:
-			err = errors.New("want a value, off, clears=, for= or clear-for=")
+			err = errors.New("want a value, off, clears=, for=, clear-for= or level=")
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %q: %w", name, part, err)
 		}
 	}
-	if r.Clears > r.Threshold {
-		return fmt.Errorf("%s: it clears at %v, above where it fires: %v", name, r.Clears, r.Threshold)
+	if was := rules[i].Threshold; !clears && r.Threshold != was { // as far below as before
+		if r.Clears = r.Threshold - gap; !(r.Clears > 0) {
+			r.Clears = r.Threshold * (1 - gap/was)
+		}
 	}
+	if r.Clears > r.Threshold {
+		return fmt.Errorf("%s: it clears below %s, above where it fires: %s", name, r.Number(r.Clears), r.Number(r.Threshold))
+	}
+	r.From = from
 	rules[i] = r
 	return nil
 }
@@ -155,24 +172,43 @@ func (r *Rule) number(s string) (float64, error) {
 	return v, nil
 }
 
+// Counts says whether the rule has a threshold; the others hold or don't.
+func (r *Rule) Counts() bool { return r.Threshold != noNumber }
+
+// Number writes a threshold of the rule as Set reads it.
+func (r *Rule) Number(v float64) string {
+	if r.Name == Clock {
+		return strings.TrimSuffix(capacity.Decimal(v, 1), ".0") + "s"
+	}
+	if p := 100 * v; math.Abs(p-math.Round(p)) > 1e-9 {
+		return capacity.Decimal(p, 1) + "%"
+	}
+	return capacity.Percent(v)
+}
+
+// Held writes a time of a rule as Set reads it.
+func Held(d time.Duration) string {
+	return strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
+}
+
+// What is what the rule watches, Means what follows from it, Do what helps; each
+// in a few words.
+func (r *Rule) What() string  { return r.what }
+func (r *Rule) Means() string { return r.means } // see What
+func (r *Rule) Do() string    { return r.do }    // see What
+
 // Text is the rule with its numbers in a line.
 func (r *Rule) Text() string {
 	held := func(d time.Duration) string {
 		if d == 0 {
 			return "at once"
 		}
-		return "for " + strings.NewReplacer("h0m0s", "h", "m0s", "m").Replace(d.String())
+		return "for " + Held(d)
 	}
-	number := func(v float64) string {
-		if r.Name == Clock {
-			return capacity.Decimal(v, 1) + "s"
-		}
-		return capacity.Percent(v)
-	}
-	if r.Threshold == noNumber {
+	if !r.Counts() {
 		return fmt.Sprintf("%s %s; clears when that has not been so %s", r.what, held(r.For), held(r.ClearFor))
 	}
-	return fmt.Sprintf("%s ≥ %s %s; clears < %s %s", r.Name, number(r.Threshold), held(r.For), number(r.Clears), held(r.ClearFor))
+	return fmt.Sprintf("%s ≥ %s %s; clears < %s %s", r.Name, r.Number(r.Threshold), held(r.For), r.Number(r.Clears), held(r.ClearFor))
 }
 
 // sight is what a rule sees of one thing now.
@@ -221,7 +257,7 @@ func hostSights(h *fleet.Host, rules map[string]*Rule, see func(sight)) {
 			}
 			see(sight{
 				rule: Limit, what: l.Name, where: h.Name, host: true, known: true, fires: l.Ratio() >= r.Threshold, value: l.Ratio(),
-				now: capacity.Percent(l.Ratio()), clearsAt: "<" + capacity.Percent(r.Clears), do: limitDo(l.Name),
+				now: capacity.Percent(l.Ratio()), clearsAt: "<" + r.Number(r.Clears), do: limitDo(l.Name),
 			})
 		}
 	}
@@ -242,7 +278,7 @@ func hostSights(h *fleet.Host, rules map[string]*Rule, see func(sight)) {
 		if v := math.Abs(h.Skew.V); v >= r.Clears {
 			see(sight{
 				rule: Clock, what: "clock", where: h.Name, host: true, known: true, fires: v >= r.Threshold, value: v,
-				now: capacity.Decimal(v, 1) + "s", clearsAt: "<" + capacity.Decimal(r.Clears, 1) + "s",
+				now: capacity.Decimal(v, 1) + "s", clearsAt: "<" + r.Number(r.Clears),
 			})
 		}
 	}
@@ -296,7 +332,7 @@ func poolSights(p *fleet.Pool, rules map[string]*Rule, see func(sight)) {
 	if r := rules[LoseOne]; r != nil && p.LoseOne.OK && p.LoseOne.V >= r.Clears {
 		see(sight{
 			rule: LoseOne, what: "room for losing one host < 0", where: p.Name, known: true, fires: p.LoseOne.V > r.Threshold, value: p.LoseOne.V,
-			now: capacity.Percent(p.LoseOne.V), clearsAt: "<" + capacity.Percent(r.Clears),
+			now: capacity.Percent(p.LoseOne.V), clearsAt: "<" + r.Number(r.Clears),
 		})
 	}
 }

@@ -54,6 +54,7 @@ type Alert struct {
 	Flaps    int    // times it fired in flapWithin; 0 and 1: it does not flap
 	Next     string // what to do
 	RuleText string
+	RuleFrom string // where the rule was changed; "": as it ships
 	Means    string
 	Note     string    // the comment
 	Snoozed  time.Time // until then; zero: not
@@ -550,7 +551,7 @@ func (w *Watch) alert(id string, all []*state) Alert {
 	rule := w.rules[worst.rule]
 	a := Alert{
 		ID: id, Rule: worst.rule, Level: rule.Level, Phase: phase, What: w.words(worst), Where: worst.where, Host: worst.host,
-		Now: worst.now, ClearsAt: worst.clearsAt, Next: worst.do, RuleText: rule.Text(), Means: rule.means,
+		Now: worst.now, ClearsAt: worst.clearsAt, Next: worst.do, RuleText: rule.Text(), RuleFrom: rule.From, Means: rule.means,
 		Since: worst.since, Fired: worst.fired, Ended: worst.ended,
 	}
 	if a.Next == "" {

@@ -499,7 +499,7 @@ func alertDetail(f *Frame, v *View, width int) [][2]string {
 			out = append(out, [2]string{name, line})
 		}
 	}
-	add("rule", x.RuleText+"   (--alert "+x.Rule+"=…)")
+	add("rule", x.RuleText+"   ("+or(x.RuleFrom, "--alert "+x.Rule+"=…")+")")
 	now := x.What
 	if len(x.Places) > 1 {
 		now += "   worst " + strings.Join(x.Places[:min(len(x.Places), 6)], ", ")

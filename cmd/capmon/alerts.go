@@ -19,30 +19,19 @@ import (
 
 // alertFlags say what is watched and where it is kept.
 type alertFlags struct {
-	rules  []string
+	rules  ruleTexts
 	events string
 	bell   bool
 }
 
 func (f *alertFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&f.rules, "alert", nil, "a `rule` and when it fires, as limit=95%,clears=90%,for=60s,clear-for=2m, or thread=off; there are limit, full-in, thread, short, lose-one, down and clock (repeatable)")
+	f.rules.add(cmd)
 	addEvents(cmd, &f.events)
 	cmd.Flags().BoolVar(&f.bell, "bell", false, "ring the terminal's bell when something must be done")
 }
 
 func addEvents(cmd *cobra.Command, to *string) {
 	cmd.Flags().StringVar(to, "events", "", "`file` that events are kept in for a week, at most 64 MB, or off (default: capmon/events.jsonl in the folder of the user's state)")
-}
-
-// parsed are the rules with what was said of them.
-func (f *alertFlags) parsed() ([]alerts.Rule, error) {
-	rules := alerts.Rules()
-	for _, text := range f.rules {
-		if err := alerts.Set(rules, text); err != nil {
-			return nil, usagef("--alert %s: %s", text, oneLine(err))
-		}
-	}
-	return rules, nil
 }
 
 // alarm watches what a screen shows, and what other viewers of the same fleet

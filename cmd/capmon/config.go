@@ -55,7 +55,14 @@ func settlePools(cmd *cobra.Command) ([]poolTable, error) {
 		file.dropLists()
 	}
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
-		if err != nil || f.Changed || !configurable(f) {
+		if err != nil || !configurable(f) {
+			return
+		}
+		if rules, ok := f.Value.(*ruleTexts); ok { // each rule for itself
+			rules.settle(f, file)
+			return
+		}
+		if f.Changed {
 			return
 		}
 		if v, ok := variable(f); ok {
@@ -119,6 +126,7 @@ type fromFile struct {
 type configured struct {
 	flags map[string]fromFile
 	pools []poolTable // in the order of the file
+	rules []ruleText  // of [alert]
 }
 
 // dropLists forgets which hosts are named.
@@ -192,8 +200,9 @@ func knownKeys(root *cobra.Command) []string {
 	return slices.Compact(keys)
 }
 
-// parseConfig reads a TOML file of `flag = value`, and of [pool.NAME] with the
-// keys of one pool. Errors are usage errors that name the line.
+// parseConfig reads a TOML file of `flag = value`, of [pool.NAME] with the keys
+// of one pool, and of [alert.NAME] with those of one rule. Errors are usage errors
+// that name the line.
 func parseConfig(path string, text []byte, known []string) (configured, error) {
 	var values map[string]any
 	if err := toml.Unmarshal(text, &values); err != nil {
@@ -214,6 +223,8 @@ func parseConfig(path string, text []byte, known []string) (configured, error) {
 		switch {
 		case k.path[0] == "pool" && (k.table || len(k.path) > 1):
 			err = out.pool(where, k, values)
+		case k.path[0] == "alert" && (k.table || len(k.path) > 1):
+			err = out.alert(where, k)
 		case len(k.path) > 1 || k.table || !slices.Contains(known, k.path[0]):
 			err = usagef("%s: unknown key %q: the keys are %s", where, k, strings.Join(known, ", "))
 		default:
@@ -223,7 +234,7 @@ func parseConfig(path string, text []byte, known []string) (configured, error) {
 			return configured{}, err
 		}
 	}
-	return out, nil
+	return out, out.ruleTables(values)
 }
 
 func (c *configured) flag(where string, k keyLine, values map[string]any) error {

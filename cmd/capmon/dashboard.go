@@ -125,7 +125,7 @@ func needTerminal() error {
 
 // show runs the dashboard on what feeds in, until the user leaves or ctx ends.
 func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, run func(context.Context, func(*agents.Viewer)) error) error {
-	rules, err := f.alerts.parsed()
+	rules, err := f.alerts.rules.parsed()
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // newRoot builds the whole command tree, the dashboard at its root.
 func newRoot() *cobra.Command {
 	root := newDashboard()
-	root.AddCommand(newAgent(), newSnapshot(), newLine(), newPlan(), newEvents(), newDemo(), newLoad(), newRecord(), newReplay(), newKeys(), newToken(), newVersion(), newMan())
+	root.AddCommand(newAgent(), newSnapshot(), newLine(), newPlan(), newEvents(), newAlerts(), newDemo(), newLoad(), newRecord(), newReplay(), newKeys(), newToken(), newVersion(), newMan())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.SetVersionTemplate("{{.Version}}\n")
 	return root

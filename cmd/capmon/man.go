@@ -26,7 +26,7 @@ func newMan() *cobra.Command {
 			page = page.WithSection("Keys", keySection()).
 				WithSection("Filter", ui.FilterHelp()).
 				WithSection("Environment", "Every flag can be given as CAPMON_NAME, dashes as underscores: CAPMON_AGENTS for --agents. NO_COLOR, CLICOLOR and COLORTERM are honoured.").
-				WithSection("Files", "capmon/config.toml in the config folder: every flag as key = value; [pool.NAME] holds the policy of one pool, and its agents, and wins over the flags for that pool.\ncapmon/keys.toml in the config folder: keys that are changed, as capmon keys --write prints it.\ncapmon/token in the config folder, else /etc/capmon/token: the fleet token.").
+				WithSection("Files", "capmon/config.toml in the config folder: every flag as key = value; [pool.NAME] holds the policy of one pool, and its agents, and wins over the flags for that pool; [alert.NAME] changes a rule, as capmon alerts --write prints it.\ncapmon/keys.toml in the config folder: keys that are changed, as capmon keys --write prints it.\ncapmon/token in the config folder, else /etc/capmon/token: the fleet token.").
 				WithSection("Exit status", "0 fine, 1 failed, 2 wrong use.")
 			_, err = fmt.Fprint(cmd.OutOrStdout(), page.Build(roff.NewDocument()))
 			return err

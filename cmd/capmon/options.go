@@ -104,7 +104,7 @@ func (f *viewFlags) settle(cmd *cobra.Command) (err error) {
 }
 
 func addConfig(cmd *cobra.Command, path *string) {
-	cmd.Flags().StringVar(path, "config", "", "config `file`, TOML: flag = value, and [pool.NAME] with the policy of one pool (default: capmon/config.toml in the config folder)")
+	cmd.Flags().StringVar(path, "config", "", "config `file`, TOML: flag = value, [pool.NAME] with the policy of one pool, [alert.NAME] with a rule (default: capmon/config.toml in the config folder)")
 }
 
 // samplingFlags say how this machine is read.
