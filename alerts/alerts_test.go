@@ -98,12 +98,16 @@ func TestUnknownDecidesNothing(t *testing.T) {
 	}
 	got := run(w, 120, 600, gone)
 	wants(t, "silence", got, "120 agent ws-2 no data", "130 alert firing: no data, down 42s on ws-2")
-	wants(t, "both are listed", list(w), "firing !! ws-2: conns 99% of limit", "firing ! ws-2: no data, down 42s")
+	wants(t, "both are listed, and what is old is not told for now", list(w), "firing !! ws-2: ? conns 99% of limit when last seen", "firing ! ws-2: no data, down 42s")
 	// A viewer that slept knows nothing of the time between.
 	if w.Take(at(9000, nil)); len(list(w)) != 2 {
 		t.Errorf("after a gap: %q", list(w))
 	}
 	wants(t, "a moment before tells nothing", run(w, 8980, 8999, nil))
+	run(w, 9001, 9002, conns(1, 0.97))
+	if got := list(w)[0]; got != "firing !! ws-2: conns 97% of limit" {
+		t.Errorf("seen again: %q", got)
+	}
 	old := at(9999, nil)
 	old.Live = false
 	if w.Take(old) != nil {
@@ -145,7 +149,7 @@ func TestRulesOfAPool(t *testing.T) {
 	run(w, 0, 5, nil)
 	got := run(w, 5, 80, bad)
 	for _, want := range []string{
-		"5 plan need 3 → 13 (conns)", "5 trend room falls: full in 1m07s", "15 alert firing: full in 1m07s, late 1m53s on all", "15 alert firing: need 13 > max 10 on all",
+		"15 plan need 3 → 13 (conns)", "5 trend room falls: full in 1m07s", "15 alert firing: full in 1m07s, late 1m53s on all", "15 alert firing: need 13 > max 10 on all",
 		"65 alert firing: room for losing one host < 0 (111%) on all", "65 alert firing: one thread full, node 0.99 core on ws-1", "65 alert firing: clock differs by 1.9s on ws-2",
 	} {
 		if !slices.Contains(got, want) {
@@ -166,6 +170,20 @@ func TestRulesOfAPool(t *testing.T) {
 			t.Errorf("%s is %s", a.What, a.Phase)
 		}
 	}
+}
+
+// A need that jumps about, as while history comes in, is told when it has settled.
+func TestANeedIsToldWhenItStays(t *testing.T) {
+	w := alerts.NewWatch(alerts.Rules(), nil)
+	need := func(n float64) func(*fleet.Snapshot) {
+		return func(s *fleet.Snapshot) { s.Pools[0].Need, s.Pools[0].Run = capacity.Known(n), capacity.Known(n) }
+	}
+	for k := range 20 {
+		wants(t, "it jumps", run(w, k, k+1, need(3+float64(k%2))))
+	}
+	wants(t, "it stays", run(w, 20, 40, need(5)), "30 plan need 3 → 5 (conns)")
+	wants(t, "and is told once", run(w, 40, 80, need(5)))
+	wants(t, "there and back", append(run(w, 80, 85, need(6)), run(w, 85, 120, need(5))...))
 }
 
 func TestHappenings(t *testing.T) {

@@ -33,6 +33,7 @@ const (
 	maxStates    = 20_000
 	maxEvents    = 2_000 // in memory
 	leastGap     = 30 * time.Second
+	needFor      = 10 * time.Second // that a need has to last to be told: while history comes in it jumps about
 )
 
 // Alert is one line of the list: all places where one thing is wrong.
@@ -48,7 +49,8 @@ type Alert struct {
 	Where    string    // a host, a pool, or "9 hosts"
 	Places   []string  // the worst first
 	Host     bool      // they are hosts
-	Now      string    // of the worst
+	Now      string    // of the worst; "?": not known now
+	Unseen   bool      // nothing is known of any of them now
 	ClearsAt string
 	Seen     int    // times it fired, of the events that are kept
 	Flaps    int    // times it fired in flapWithin; 0 and 1: it does not flap
@@ -100,6 +102,7 @@ type state struct {
 	mild    time.Time // since when it would clear; zero: it would not
 	ended   time.Time
 	touched bool
+	unseen  bool // what it says is of earlier: now it is not known
 }
 
 // said is what users said of one thing, wherever it is.
@@ -136,7 +139,9 @@ type hostMemory struct {
 }
 
 type poolMemory struct {
-	need  float64
+	need  float64 // that was told last
+	next  float64 // what it is since; 0: the same
+	since time.Time
 	falls bool
 }
 
@@ -262,7 +267,7 @@ func (w *Watch) Take(s *fleet.Snapshot) []Event {
 		if x.touched || x.phase == Resolved {
 			continue
 		}
-		if unknown[[2]string{k.rule, k.where}] {
+		if x.unseen = unknown[[2]string{k.rule, k.where}]; x.unseen {
 			x.mild = time.Time{}
 			if x.phase == Pending && gap > 0 && gap <= leastGap {
 				x.since = x.since.Add(gap)
@@ -292,7 +297,7 @@ func (w *Watch) see(v sight, tell func(Event)) {
 		x = &state{phase: Pending, since: w.at}
 		w.states[k] = x
 	}
-	x.sight, x.touched = v, true
+	x.sight, x.touched, x.unseen = v, true, false
 	rule := w.rules[v.rule]
 	switch {
 	case x.phase == Pending && !v.fires:
@@ -419,10 +424,17 @@ func (w *Watch) happenings(s *fleet.Snapshot, first bool, tell func(Event)) {
 			of = p.Name + ": "
 		}
 		if p.Need.OK {
-			if known && was.need > 0 && was.need != p.Need.V {
-				tell(Event{Kind: "plan", Where: p.Name, Text: fmt.Sprintf("%sneed %s → %s (%s)", of, capacity.Count(was.need), capacity.Count(p.Need.V), p.NeedBy)})
+			switch need := p.Need.V; {
+			case was.need == 0:
+				now.need = need
+			case need == was.need:
+				now.next = 0
+			case need != was.next:
+				now.next, now.since = need, w.at
+			case w.at.Sub(was.since) >= needFor:
+				tell(Event{Kind: "plan", Where: p.Name, Text: fmt.Sprintf("%sneed %s → %s (%s)", of, capacity.Count(was.need), capacity.Count(need), p.NeedBy)})
+				now.need, now.next = need, 0
 			}
-			now.need = p.Need.V
 		}
 		if p.Trend.Direction != capacity.DirectionUnknown {
 			now.falls = p.Trend.Direction == capacity.Falling
@@ -546,13 +558,24 @@ func (w *Watch) Alerts() []Alert {
 func (w *Watch) alert(id string, all []*state) Alert {
 	phase := slices.MinFunc(all, func(a, b *state) int { return cmp.Compare(a.phase, b.phase) }).phase
 	all = slices.DeleteFunc(all, func(x *state) bool { return x.phase != phase })
-	slices.SortFunc(all, func(a, b *state) int { return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.where, b.where)) })
+	slices.SortFunc(all, func(a, b *state) int {
+		if a.unseen != b.unseen { // what is known now is worth more
+			if b.unseen {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(b.value, a.value), cmp.Compare(a.where, b.where))
+	})
 	worst := all[0]
 	rule := w.rules[worst.rule]
 	a := Alert{
 		ID: id, Rule: worst.rule, Level: rule.Level, Phase: phase, What: w.words(worst), Where: worst.where, Host: worst.host,
 		Now: worst.now, ClearsAt: worst.clearsAt, Next: worst.do, RuleText: rule.Text(), RuleFrom: rule.From, Means: rule.means,
 		Since: worst.since, Fired: worst.fired, Ended: worst.ended,
+	}
+	if a.Unseen = worst.unseen && phase != Resolved; a.Unseen {
+		a.What, a.Now = "? "+a.What+" when last seen", "?"
 	}
 	if a.Next == "" {
 		a.Next = rule.do

@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,10 @@ import (
 // tolerance is how far over the target the nearest limit may be, as a factor,
 // before more servers are a matter of now.
 const tolerance = 1.1
+
+// apart is how far the load that servers are counted for may be from what is used
+// now, as a share, before the words say which of them a number is.
+const apart = 0.05
 
 // verdict says what to do about a pool. It compares the need with the hosts
 // that are up, so one that is missing counts as capacity that is not there.
@@ -48,6 +53,9 @@ func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
 	if len(hosts) == 1 && hosts[0].Bound == "thread" {
 		s.near = hosts[0].Limits[0] // of one machine its own nearest limit is the one to name
 	}
+	if now := t.CPU; s.near.Name == "cpu" && now.OK && math.Abs(now.V-s.near.Ratio()) > apart {
+		s.load = " (5m load)"
+	}
 	v := Verdict{Level: OK, Why: slices.Compact(s.why()), Need: s.need, Of: s.have}
 	switch {
 	case s.have >= s.need && s.have >= s.run && late:
@@ -75,6 +83,7 @@ type situation struct {
 	rule                               capacity.Rule
 	target                             float64
 	near                               capacity.Limit
+	load                               string // behind its use, where that is of minutes and not of now
 	pool                               Pool
 	missing, full                      []string
 	bound                              []*Host // that have a finding
@@ -90,10 +99,14 @@ func (s *situation) fine() []string {
 	}
 	room, brief := "", ""
 	if s.pool.RoomUsers.OK {
-		n := capacity.Count(s.pool.RoomUsers.V)
-		room, brief = "   room "+s.atLeast()+n+" users", "   room "+n
+		n, unit := capacity.Count(s.pool.RoomUsers.V), " users"
+		if by := s.pool.UsersFrom; by != "" && by != "connections" { // users are counted otherwise
+			unit = " connections"
+		}
+		room, brief = "   room "+s.atLeast()+n+unit, "   room "+n
 	}
 	return []string{
+		fmt.Sprintf("OK  %s (need %s)%s   nearest limit: %s %s%s", run, s.needed(": "), room, s.near.Name, percent, s.load),
 		fmt.Sprintf("OK  %s (need %s)%s   nearest limit: %s %s", run, s.needed(": "), room, s.near.Name, percent),
 		fmt.Sprintf("OK  %s (need %s)%s   %s %s", run, count(s.need), brief, s.near.Name, percent),
 		fmt.Sprintf("OK  run %s (need %s)  %s %s", count(s.have), count(s.need), s.near.Name, percent),
@@ -208,6 +221,7 @@ func (s *situation) why() []string {
 	case s.near.Unit == "core" || s.near.Unit == "cores":
 		near += " cores"
 	}
+	near += s.load
 	long, brief := "", ""
 	if l := s.pool.LoseOne; l.OK {
 		long, brief = "; lose 1 host: "+capacity.Percent(l.V), "; lose 1: "+capacity.Percent(l.V)
@@ -226,7 +240,7 @@ func (s *situation) why() []string {
 	if len(s.full) > 0 && len(s.full) < s.have {
 		full = "; full: " + few(s.full)
 	}
-	brief = s.near.Name + " " + s.percent() + brief
+	brief = s.near.Name + " " + s.percent() + s.load + brief
 	all := []string{
 		"why: " + gone + near + long + full + "; " + s.pool.Formula,
 		"why: " + gone + near + long + full,

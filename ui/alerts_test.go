@@ -240,3 +240,64 @@ func TestBell(t *testing.T) {
 		t.Error("it rings where nobody asked")
 	}
 }
+
+// What is not known now looks so, and is not the number of before.
+func TestAnAlertThatIsNotSeen(t *testing.T) {
+	f := alarmed
+	f.Alerts = append([]alerts.Alert{}, f.Alerts...)
+	f.Alerts[0].Unseen, f.Alerts[0].What = true, "? conns 98% of limit when last seen"
+	c := newCanvas(120, 40, false)
+	draw(c, &f, &View{Screen: AlertsScreen}, theme(t, "dark", 24, false))
+	for y := range c.h {
+		if text := c.lineText(y); strings.Contains(text, "FIRING  !!") {
+			x := strings.Index(text, "? conns") - strings.Index(text, "F") + 1
+			if got := c.cells[y*c.w+x+2].style &^ selected; got != unknown {
+				t.Errorf("it looks like what is known: %v in %q", got, text)
+			}
+			return
+		}
+	}
+	t.Error("no such line")
+}
+
+// A long name of what is watched takes the place of nothing that says where one
+// is.
+func TestALongNameLeavesTheScreensName(t *testing.T) {
+	for screen, want := range map[Screen]string{AlertsScreen: "5 alerts", Overview: "1 overview", PlanScreen: "4 plan", CoresScreen: "2 cores"} {
+		head, _, _ := strings.Cut(textOf(alarmed, View{Screen: screen, Source: "the agent on web-1.internal.example:7077"}, 80, 24), "\n")
+		if !strings.Contains(head, want) || !strings.Contains(head, "9/9 up") || !strings.Contains(head, "LIVE") {
+			t.Errorf("no %q in %q", want, head)
+		}
+	}
+}
+
+// No number of the table loses its sign, and no strip stands without its head.
+func TestColumnsKeepSignsAndHeads(t *testing.T) {
+	was := nine()
+	f := later(nine(), 10*time.Second)
+	f.Hosts = append([]fleet.Host{}, f.Hosts...)
+	for i := range f.Hosts {
+		h := &f.Hosts[i]
+		h.CoresUsed.V -= 1.25
+		h.HottestCore.Busy -= 0.25
+	}
+	f.Totals.CoresUsed.V -= 11.25
+	for _, width := range []int{60, 80, 100, 120, 200} {
+		text := textOf(f, View{Mark: &was, Cores: true}, width, 40)
+		if row := lineOf(t, text, "ws-3"); !strings.Contains(row, "-1.25") || !strings.Contains(row, "-0.25") {
+			t.Errorf("%d: %q", width, row)
+		}
+	}
+	if row := lineOf(t, textOf(f, View{Mark: &was, Cores: true}, 120, 40), "FLEET"); !strings.Contains(row, "-11.2") {
+		t.Errorf("%q", row)
+	}
+	for i := range f.Hosts {
+		f.Hosts[i].Name = "web-" + f.Hosts[i].Name + ".internal.example"
+	}
+	for _, width := range []int{80, 82, 84, 88, 92, 100, 120} {
+		head := lineOf(t, textOf(f, View{}, width, 24), "HOST ")
+		if cols := columnsOf(&f, &View{}, width, []int{0, 1, 2}); !shownTrend(cols) {
+			t.Errorf("%d: a strip without a head: %q", width, head)
+		}
+	}
+}

@@ -61,7 +61,17 @@ func columnsOf(f *Frame, v *View, width int, rows []int) []column {
 		cols = usualColumns(v, width, facts)
 	}
 	stretch(cols, width-2, facts)
+	if len(v.Columns) == 0 && !shownTrend(cols) {
+		cols = slices.DeleteFunc(cols, func(c column) bool { return c.id == colTrend })
+		stretch(cols, width-2, facts)
+	}
 	return cols
+}
+
+// shownTrend says whether there is room for a head over the last minute: without
+// one nobody knows what it is.
+func shownTrend(cols []column) bool {
+	return !slices.ContainsFunc(cols, func(c column) bool { return c.id == colTrend && c.head == "" })
 }
 
 // newColumn is a column at its least width.
@@ -76,15 +86,15 @@ func newColumn(id columnID, v *View, about facts) column {
 		c.head, c.left, c.width = "POOL", true, 4
 	case colCPU:
 		c.head, c.width, c.sort = "CPU%", 4, SortCPU
-		if v.Cores {
-			c.head = "USED"
+		if v.Cores { // -12.3 beside a mark
+			c.head, c.width = "USED", 5
 		}
 	case colCores:
 		c.head, c.left, c.width = "CORES", true, 8
 	case colHot:
 		c.head, c.width, c.sort = "HOT%", 4, SortHot
 		if v.Cores {
-			c.head = "HOT"
+			c.head, c.width = "HOT", 5
 		}
 	case colSteal:
 		c.head, c.width, c.sort = "STEAL", 5, SortSteal

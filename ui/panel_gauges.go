@@ -3,6 +3,7 @@ package ui
 import (
 	"math"
 	"strconv"
+	"strings"
 
 	"capmon/capacity"
 	"capmon/fleet"
@@ -113,7 +114,10 @@ func usersReading(f *Frame, v *View) reading {
 			r.notes = append([]string{of + " conns" + partial}, r.notes...)
 		}
 		if !byConnections(t) { // else the unit says it
-			r.notes = append([]string{of + " conns, users " + from[0], of + " conns, users " + from[len(from)-1]}, r.notes...)
+			r.notes = append([]string{of + " conns; users " + from[0], of + " conns; users " + from[len(from)-1]}, r.notes...)
+			for i := range r.notes { // the bar is not of the number before it
+				r.notes[i] = count(num(used), 9) + " conns: " + strings.Replace(r.notes[i], " conns", "", 1)
+			}
 		}
 		return r
 	}

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -94,6 +95,9 @@ func drawHeader(a area, f *Frame, v *View, where ...segment) {
 	}
 }
 
+// longName is what a header leaves of the name of what is watched, in cells.
+const longName = 16
+
 // fit drops segments until both sides stand in width cells, then cuts the name.
 func fit(left, right []segment, width int) ([]segment, []segment) {
 	need := func() int {
@@ -109,6 +113,7 @@ func fit(left, right []segment, width int) ([]segment, []segment) {
 		}
 		return n - 1
 	}
+	name := slices.IndexFunc(left, func(s segment) bool { return s.drop == 0 })
 	for need() > width {
 		side, at := &left, -1
 		worst := 0
@@ -121,6 +126,14 @@ func fit(left, right []segment, width int) ([]segment, []segment) {
 		}
 		if at < 0 {
 			break
+		}
+		// A long name is cut before what says where one is and what fires.
+		if name >= 0 && worst <= 5 && cells(left[name].text) > longName {
+			left[name].text = cutMiddle(left[name].text, max(longName, cells(left[name].text)-(need()-width)))
+			continue
+		}
+		if side == &left && at < name {
+			name--
 		}
 		*side = append((*side)[:at:at], (*side)[at+1:]...)
 	}

@@ -333,12 +333,12 @@ func drawAlertsScreen(a area, f *Frame, v *View, _ Theme) {
 
 func alertsWhere(f *Frame, v *View) []segment {
 	open, acked, pending := countAlerts(f)
-	s := []segment{{"5 alerts", normal, 5, false}, {strconv.Itoa(open) + " open", strong, 2, false}, {strconv.Itoa(acked) + " acked", normal, 4, false}}
+	s := []segment{{"5 alerts", normal, 3, false}, {strconv.Itoa(open) + " open", strong, 2, false}, {strconv.Itoa(acked) + " acked", normal, 4, false}}
 	if pending > 0 {
 		s = append(s, segment{strconv.Itoa(pending) + " pending", normal, 6, false})
 	}
 	if paused(f, v) {
-		s = append(s, segment{"alerts are of now", roleNotice.style(), 3, false})
+		s = append(s, segment{"alerts are of now", roleNotice.style(), 2, false})
 	}
 	if f.Log.Trouble != "" {
 		s = append(s, segment{"! events not kept", roleSoon.style(), 3, false})
@@ -359,7 +359,9 @@ const (
 	acNext
 )
 
-func alertColumns(width int) []tableColumn {
+// alertColumns are those that fit; what is left of the width goes to what the
+// list has to say, then to a column that is read alone.
+func alertColumns(f *Frame, list []alerts.Alert, width int) []tableColumn {
 	cols := fitColumns([]tableColumn{
 		{head: "STATE", width: 11, left: true, id: acState},
 		{head: "SINCE", width: 8, left: true, id: acSince, drop: 3},
@@ -370,11 +372,19 @@ func alertColumns(width int) []tableColumn {
 		{head: "SEEN", width: 4, left: true, id: acSeen, drop: 6},
 		{head: "NEXT STEP", width: 18, left: true, id: acNext, drop: 4},
 	}, width)
+	want := func(c tableColumn) int {
+		most := 0
+		for i := range list {
+			s, _ := alertCell(&list[i], tableColumn{id: c.id, width: 24}, f)
+			most = max(most, cells(s))
+		}
+		return most
+	}
 	left := width - tableWidth(cols)
-	for _, give := range []struct{ id, most int }{{acWhat, 40}, {acNext, 40}, {acWhere, 16}, {acWhat, 60}, {acNext, 80}} {
+	for _, give := range []struct{ id, most int }{{acWhere, 24}, {acWhat, 40}, {acNext, 40}, {acWhat, 80}, {acNext, 80}} {
 		for i := range cols {
 			if cols[i].id == give.id && left > 0 {
-				n := min(max(give.most-cols[i].width, 0), left)
+				n := min(max(min(give.most, want(cols[i]))-cols[i].width, 0), left)
 				cols[i].width += n
 				left -= n
 			}
@@ -388,7 +398,7 @@ func drawAlertList(a area, f *Frame, v *View) {
 		return
 	}
 	list := alertsListed(f, v)
-	cols := alertColumns(a.w)
+	cols := alertColumns(f, list, a.w)
 	drawColumnHeads(a.row(0), cols)
 	if len(list) == 0 {
 		text := "nothing fires"
@@ -410,7 +420,7 @@ func drawAlertList(a area, f *Frame, v *View) {
 		x := &list[top+y]
 		row := a.row(1 + y)
 		row.zone(hit{own: hitAlert, item: top + y})
-		drawTableRow(row, cols, func(c tableColumn) (string, style) { return alertCell(x, c, f, a.w) })
+		drawTableRow(row, cols, func(c tableColumn) (string, style) { return alertCell(x, c, f) })
 		if top+y == at {
 			row.text(0, 0, roleCursor.style(), "▶")
 			row.paint(0, func(s style) style { return s | selected })
@@ -430,7 +440,7 @@ func alertStyle(a *alerts.Alert) style {
 	return roleSoon.style()
 }
 
-func alertCell(x *alerts.Alert, c tableColumn, f *Frame, width int) (string, style) {
+func alertCell(x *alerts.Alert, c tableColumn, f *Frame) (string, style) {
 	st := normal
 	if x.Phase == alerts.Resolved {
 		st = dim
@@ -460,6 +470,9 @@ func alertCell(x *alerts.Alert, c tableColumn, f *Frame, width int) (string, sty
 			s += " (" + x.Note + ")"
 		case x.Flaps > 1:
 			s += " ×" + strconv.Itoa(x.Flaps) + " in 20m"
+		}
+		if x.Unseen {
+			st = unknown
 		}
 		return s, st
 	case acWhere:
@@ -578,8 +591,10 @@ func drawTimeline(a area, f *Frame, v *View) {
 				mark = "^"
 			}
 			axis.text(x, 2, strong, mark)
-		case e.Kind == "agent":
+		case e.Kind == "agent" && strings.HasSuffix(e.Text, " no data"):
 			axis.text(x, 3, unknown, "?")
+		case e.Kind == "agent": // it came, came back, began anew
+			axis.text(x, 3, strong, "+")
 		}
 	}
 	if axis.h > 1 {

@@ -624,7 +624,7 @@ func planLive(f *Frame, v *View, p *fleet.Pool, need int) string {
 	if !p.Need.OK || p.Need.V == float64(need) {
 		return ""
 	}
-	return "   (line 2 says " + count(p.Need, 9) + ": it is steadied)"
+	return "   (overview: " + count(p.Need, 9) + ", steadied over 15m)"
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
