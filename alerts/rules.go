@@ -25,6 +25,7 @@ type Rule struct {
 	Off               bool
 	From              string // where it was changed; "": as it ships
 
+	of    string // what its threshold is of
 	what  string // in a few words
 	means string
 	do    string
@@ -47,7 +48,7 @@ func Rules() []Rule {
 	return []Rule{
 		{
 			Name: Limit, Level: fleet.Act, Threshold: 0.95, Clears: 0.90, For: time.Minute, ClearFor: 2 * time.Minute,
-			what: "a host is near a limit: conns, cpu, files, memory, queue", means: "what comes beyond the limit is refused or waits", do: "add servers (screen 4), or raise the limit",
+			of: "limit", what: "a host is near a limit: conns, cpu, files, memory, queue", means: "what comes beyond the limit is refused or waits", do: "add servers (screen 4), or raise the limit",
 		},
 		{
 			Name: FullIn, Level: fleet.Act, Threshold: noNumber, Clears: noNumber, For: 10 * time.Second, ClearFor: time.Minute,
@@ -63,7 +64,7 @@ func Rules() []Rule {
 		},
 		{
 			Name: LoseOne, Level: fleet.Soon, Threshold: 1, Clears: 0.97, For: time.Minute, ClearFor: time.Minute,
-			what: "no room for losing one host", means: "when a host fails the others are over their limit", do: "add a server (screen 4)",
+			of: "use of the rest when one host is lost", what: "no room for losing one host", means: "when a host fails the others are over their limit", do: "add a server (screen 4)",
 		},
 		{
 			Name: Silent, Level: fleet.Soon, Threshold: noNumber, Clears: noNumber, For: 10 * time.Second, ClearFor: 10 * time.Second,
@@ -71,7 +72,7 @@ func Rules() []Rule {
 		},
 		{
 			Name: Clock, Level: fleet.Soon, Threshold: 1, Clears: 0.5, For: time.Minute, ClearFor: time.Minute,
-			what: "the clock of a host differs from this one's", means: "its times can't be compared with those of others", do: "look at its time service (ntp)",
+			of: "clock off by", what: "the clock of a host differs from this one's", means: "its times can't be compared with those of others", do: "look at its time service (ntp)",
 		},
 	}
 }
@@ -208,7 +209,7 @@ func (r *Rule) Text() string {
 	if !r.Counts() {
 		return fmt.Sprintf("%s %s; clears when that has not been so %s", r.what, held(r.For), held(r.ClearFor))
 	}
-	return fmt.Sprintf("%s ≥ %s %s; clears < %s %s", r.Name, r.Number(r.Threshold), held(r.For), r.Number(r.Clears), held(r.ClearFor))
+	return fmt.Sprintf("%s ≥ %s %s; clears < %s %s", r.of, r.Number(r.Threshold), held(r.For), r.Number(r.Clears), held(r.ClearFor))
 }
 
 // sight is what a rule sees of one thing now.

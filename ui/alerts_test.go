@@ -22,7 +22,7 @@ func alarming(f Frame) Frame {
 		return ""
 	}
 	ago := func(d time.Duration) time.Time { return f.Time.Add(-d) }
-	f.Watched = true
+	f.Watched, f.Rules = true, rules
 	f.Alerts = []alerts.Alert{
 		{
 			ID: "limit/conns", Rule: alerts.Limit, Level: fleet.Act, Phase: alerts.Firing, Since: ago(146 * time.Second), Fired: ago(86 * time.Second), What: "conns 98% of limit", Where: "9 hosts",
@@ -210,6 +210,29 @@ func TestWhereEventsAreKept(t *testing.T) {
 		if text := textOf(f, View{Screen: AlertsScreen}, size[0], size[1]); !strings.Contains(text, "! events not kept") {
 			t.Errorf("%v:\n%s", size, text)
 		}
+	}
+}
+
+// What is watched stands where there is room for it.
+func TestRulesInForce(t *testing.T) {
+	f := alarmed
+	f.Rules = alerts.Rules()
+	for i, text := range []string{"limit=80%", "thread=off"} {
+		if err := alerts.Set(f.Rules, text, []string{"config.toml:4", "--alert thread=off"}[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := textOf(f, View{Screen: AlertsScreen}, 120, 50)
+	for _, want := range []string{
+		"rules  in force", " limit    !!  limit ≥ 80% for 1m; clears < 75% for 2m   config.toml:4", " thread       off: one thread",
+		" down     !   no data for 10s; clears when", " clock    !   clock off by ≥ 1s", "newest first",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %q:\n%s", want, text)
+		}
+	}
+	if text := textOf(f, View{Screen: AlertsScreen}, 80, 24); strings.Contains(text, "in force") {
+		t.Errorf("they take the place of something:\n%s", text)
 	}
 }
 

@@ -96,6 +96,7 @@ type News struct {
 	Watched bool // the two below are known
 	Alerts  []alerts.Alert
 	Events  []alerts.Event // oldest first
+	Rules   []alerts.Rule  // in force; the same in every frame
 	Log     EventLog
 }
 

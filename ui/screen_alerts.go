@@ -248,8 +248,8 @@ func countAlerts(f *Frame) (open, acked, pending int) {
 
 // alertsPlan is where everything of the screen goes.
 type alertsPlan struct {
-	top, list, detail, timeline, log, bottom int
-	left                                     int
+	top, list, detail, timeline, log, rules, bottom int
+	left                                            int
 }
 
 func planAlerts(f *Frame, v *View, w, h int) alertsPlan {
@@ -284,6 +284,10 @@ func planAlerts(f *Frame, v *View, w, h int) alertsPlan {
 		p.detail = give(len(alertDetail(f, v, p.left))+1, 4)
 	}
 	p.timeline = give(5, 5)
+	if n := len(f.Rules) + 1; n > 1 && rest >= n+10 { // what is watched, where nothing else wants the room
+		p.rules = n
+		rest -= n
+	}
 	p.log = give(rest, 3)
 	if p.log == 0 { // the list takes what is left
 		p.list += rest
@@ -313,6 +317,10 @@ func drawAlertsScreen(a area, f *Frame, v *View, _ Theme) {
 	}
 	if p.log > 0 {
 		drawEvents(main.rows(y, p.log), f, v)
+		y += p.log
+	}
+	if p.rules > 0 {
+		drawRules(main.rows(y, p.rules), f)
 	}
 	if p.left < a.w {
 		side := a.sub(p.left, p.top, a.w-p.left, a.h-p.top-p.bottom)
@@ -638,6 +646,25 @@ func drawEvents(a area, f *Frame, v *View) {
 		days := strconv.Itoa(int(alerts.KeepFor.Hours() / 24))
 		where := "kept: " + days + " days or " + strconv.Itoa(alerts.MaxBytes>>20) + " MB in " + f.Log.Path
 		a.text(1, a.h-1, dim, first(a.w-2, where+"   elsewhere: capmon events --follow", where, ""))
+	}
+}
+
+// drawRules is what is watched, when it fires and when it clears.
+func drawRules(a area, f *Frame) {
+	drawTitle(a.row(0), "rules", "in force; capmon alerts tells how to change them")
+	for i := range min(len(f.Rules), a.h-1) {
+		r := &f.Rules[i]
+		a.text(1, 1+i, normal, r.Name)
+		text, st := r.Text(), normal
+		if r.Off {
+			text, st = "off: "+r.What(), dim
+		} else {
+			a.text(10, 1+i, normal, r.Level.Sign())
+		}
+		x := a.text(14, 1+i, st, cut(text, a.w-15))
+		if r.From != "" && x+3+cells(r.From) < a.w {
+			a.text(x+3, 1+i, dim, r.From)
+		}
 	}
 }
 

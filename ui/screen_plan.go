@@ -624,7 +624,11 @@ func planLive(f *Frame, v *View, p *fleet.Pool, need int) string {
 	if !p.Need.OK || p.Need.V == float64(need) {
 		return ""
 	}
-	return "   (overview: " + count(p.Need, 9) + ", steadied over 15m)"
+	why := ", steadied over 15m)"
+	if p.Counted < p.Hosts {
+		why = " with the missing full)"
+	}
+	return "   (overview: " + count(p.Need, 9) + why
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -39,6 +39,7 @@ func addEvents(cmd *cobra.Command, to *string) {
 // screen goes on without.
 type alarm struct {
 	fleet string // stands in the events
+	rules []alerts.Rule
 
 	mu    sync.Mutex // never held while a file is read or written
 	watch *alerts.Watch
@@ -53,7 +54,7 @@ type alarm struct {
 // others, which are kept in the same file, is not of its. With run the file is
 // written and followed until close.
 func newAlarm(rules []alerts.Rule, name, path string) *alarm {
-	a := &alarm{fleet: name, watch: alerts.NewWatch(rules, nil), news: make(chan ui.News, 1)}
+	a := &alarm{fleet: name, rules: rules, watch: alerts.NewWatch(rules, nil), news: make(chan ui.News, 1)}
 	if path == "off" {
 		return a
 	}
@@ -109,7 +110,7 @@ func (a *alarm) heard(events []alerts.Event) {
 }
 
 func (a *alarm) list() ui.News {
-	n := ui.News{Watched: true, Alerts: a.watch.Alerts(), Events: a.watch.Events(), Log: ui.EventLog{Trouble: a.none}}
+	n := ui.News{Watched: true, Alerts: a.watch.Alerts(), Events: a.watch.Events(), Rules: a.rules, Log: ui.EventLog{Trouble: a.none}}
 	if a.file != nil {
 		n.Log = a.file.state()
 	}
