@@ -31,6 +31,15 @@ type Source interface {
 	Close() error
 }
 
+// Look reads what is only read while somebody looks at a machine: a
+// collectors.Look. One goroutine uses it at a time.
+type Look interface {
+	// Read returns soon after ctx is done. s is the newest sample, of which nothing
+	// may be changed; users says that those of the cores are wanted, pid is the
+	// process whose threads are, 0: of none.
+	Read(ctx context.Context, s *sample.Sample, users bool, pid int) *sample.Detail
+}
+
 // Bounds and default of Config.Interval.
 const (
 	MinInterval     = time.Second
@@ -52,6 +61,8 @@ type Config struct {
 	Scope         string            // a part of a machine that is read as one; its label "scope"
 	Version       string            // of capmon
 	Simulated     bool              // not a machine
+	Topology      *sample.Topology  // where its cores sit; nil: not known
+	Look          func() Look       // makes one for each stream that wants more than the parts of the cores; nil: there is no more
 	Log           *slog.Logger      // nil: no log
 	SubscriberCap int               // 0 means DefaultSubscribers
 }
@@ -65,6 +76,8 @@ type Agent struct {
 	machine  *sample.Machine
 	memory   *memory
 	most     int // subscribers
+	look     func() Look
+	looks    chan struct{} // holds one for each Look that is in use
 
 	started atomic.Bool
 	done    chan struct{} // closed when Run has ended
@@ -102,6 +115,8 @@ func New(c Config) (*Agent, error) {
 		machine:  machine,
 		memory:   newMemory(c.Interval),
 		most:     cmp.Or(c.SubscriberCap, DefaultSubscribers),
+		look:     c.Look,
+		looks:    make(chan struct{}, maxLooks),
 		done:     make(chan struct{}),
 		faults:   newFold(c.Log, "a sample could not be sent whole", "samples are sent whole again", 0),
 	}, nil
@@ -118,6 +133,7 @@ func newMachine(c Config) (*sample.Machine, error) {
 		Collectors: c.Source.Names(),
 		StartedMs:  time.Now().UnixMilli(),
 		Simulated:  c.Simulated,
+		Topology:   c.Topology,
 	}
 	if !c.Simulated {
 		m.Kernel = kernel()

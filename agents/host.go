@@ -33,7 +33,7 @@ type host struct {
 	viewer       *Viewer
 	sink         Sink
 	name         string
-	detailWanted chan bool // newest wish; holds one
+	detailWanted chan wish // newest; holds one
 
 	mu       sync.Mutex // held over every call of sink
 	intake   intake
@@ -261,21 +261,27 @@ func (h *host) pending(addr string) {
 	}
 }
 
+// wish is what detail of a host is wanted.
+type wish struct {
+	on bool
+	DetailOf
+}
+
 // setDetail replaces the wish for detail; it never blocks. The viewer's lock is
 // held.
-func (h *host) setDetail(on bool) {
+func (h *host) setDetail(w wish) {
 	select {
 	case <-h.detailWanted:
 	default:
 	}
-	h.detailWanted <- on
+	h.detailWanted <- w
 }
 
 // details keeps a detail stream open while it is wanted, until ctx is done.
 func (h *host) details(ctx context.Context, open opener) {
 	wanted := h.wantsDetail()
 	for ctx.Err() == nil {
-		if !wanted {
+		if !wanted.on {
 			select {
 			case wanted = <-h.detailWanted:
 			case <-ctx.Done():
@@ -284,13 +290,14 @@ func (h *host) details(ctx context.Context, open opener) {
 		}
 		inner, cancel := context.WithCancel(ctx)
 		ended := make(chan error, 1)
-		go func() { ended <- h.detailStream(inner, open) }()
+		now := wanted
+		go func() { ended <- h.detailStream(inner, open, now.DetailOf) }()
 		var err error
 		open := true
 		for open {
 			select {
 			case wanted = <-h.detailWanted:
-				if !wanted {
+				if wanted != now {
 					cancel()
 				}
 			case err = <-ended:
@@ -298,7 +305,7 @@ func (h *host) details(ctx context.Context, open opener) {
 			}
 		}
 		cancel()
-		if wanted && ctx.Err() == nil {
+		if wanted == now && ctx.Err() == nil {
 			h.viewer.faults.report(h.name+" cores", "the stream of cores ended: "+firstLine(err))
 			sleep(ctx, backoffMost)
 		}
@@ -306,22 +313,25 @@ func (h *host) details(ctx context.Context, open opener) {
 }
 
 // wantsDetail is the wish as it is now; later changes come on the channel.
-func (h *host) wantsDetail() bool {
+func (h *host) wantsDetail() wish {
 	h.viewer.mu.Lock()
 	defer h.viewer.mu.Unlock()
 	select {
 	case <-h.detailWanted:
 	default:
 	}
-	return h.viewer.detail == h.name
+	if h.viewer.detail != h.name {
+		return wish{}
+	}
+	return wish{true, h.viewer.detailOf}
 }
 
-func (h *host) detailStream(ctx context.Context, open opener) error {
+func (h *host) detailStream(ctx context.Context, open opener, of DetailOf) error {
 	h.mu.Lock()
 	s := newStream(&intake{epoch: h.intake.epoch}, time.Now())
 	h.mu.Unlock()
 	s.detail = true
-	return open(ctx, &rpc.SubscribeRequest{Detail: true}, func(u *rpc.Update) error {
+	return open(ctx, &rpc.SubscribeRequest{Detail: true, Users: of.Users, Pid: uint32(max(of.PID, 0))}, func(u *rpc.Update) error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		got, err := s.take(u, time.Now())

@@ -286,7 +286,7 @@ func (s *stream) takeSamples(u *rpc.Update, out *arrived) error {
 			}
 			out.samples = append(out.samples, got)
 		} else if s.in.first(seq) {
-			got.CoreParts = nil // not asked for
+			got.CoreParts, got.Detail = nil, nil // not asked for
 			out.samples = append(out.samples, got)
 		}
 		s.highest = max(s.highest, seq)

@@ -49,6 +49,7 @@ type memory struct {
 	points pointRing
 	tally  tally
 	parts  []byte // core_parts of the newest sample, encoded as a field
+	newest *sample.Sample
 	subs   map[*subscriber]struct{}
 }
 
@@ -69,7 +70,7 @@ func ringLen(interval time.Duration) int {
 	return int((KeepSamples+interval-1)/interval) + maxBehind
 }
 
-// add keeps the encoding b of s, which it copies, and wakes the subscribers.
+// add keeps s and its encoding b, which it copies, and wakes the subscribers.
 func (m *memory) add(s *sample.Sample, b, parts []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -79,6 +80,7 @@ func (m *memory) add(s *sample.Sample, b, parts []byte) {
 		m.parts = protowire.AppendTag(m.parts, partsField, protowire.BytesType)
 		m.parts = protowire.AppendBytes(m.parts, parts)
 	}
+	m.newest = s
 	m.count(s)
 	for sub := range m.subs {
 		select {

@@ -164,11 +164,11 @@ func TestDetailOpensAndCloses(t *testing.T) {
 	addr, _ := serve(t, a, Plain(), nil)
 	sink := newLedger()
 	v, _ := watch(t, Plain(), sink, nil, target(t, addr))
-	v.Detail(addr)
-	v.Detail("another") // of no host
-	v.Detail(addr)
+	v.Detail(addr, DetailOf{})
+	v.Detail("another", DetailOf{}) // of no host
+	v.Detail(addr, DetailOf{})
 	sink.wait(t, addr, "two details", func(a *account) bool { return len(a.details) >= 2 })
-	v.Detail("")
+	v.Detail("", DetailOf{})
 	closed := func() bool {
 		a.memory.mu.Lock()
 		defer a.memory.mu.Unlock()
@@ -199,7 +199,7 @@ func TestLocalTakesTheSameRoad(t *testing.T) {
 	stopRun := background(t, a.Run)
 	sink := newLedger()
 	v := NewViewer(ViewerOptions{Sink: sink})
-	v.Detail("here")
+	v.Detail("here", DetailOf{})
 	stop := background(t, func(ctx context.Context) error { return v.Local(ctx, "here", a) })
 	epoch := a.Machine().GetEpoch()
 	sink.wait(t, "here", "everything", func(a *account) bool {
@@ -353,5 +353,105 @@ func TestEverythingEndsWithTheContext(t *testing.T) {
 	}
 	if err := v.Run(ctx, nil); err == nil || errors.Is(err, context.Canceled) {
 		t.Errorf("nothing to follow: %v", err)
+	}
+}
+
+// watchedLook is a Look that tells which process it was asked for.
+type watchedLook struct{ long bool }
+
+func (w watchedLook) Read(_ context.Context, s *sample.Sample, users bool, pid int) *sample.Detail {
+	d := &sample.Detail{}
+	if users {
+		d.CoreUsers = []*sample.CoreUser{{Core: 1, Pid: uint32(s.GetSeq())}}
+	}
+	if pid != 0 {
+		d.Process = &sample.ProcessThreads{Pid: uint32(pid), Threads: []*sample.ThreadDetail{{Tid: uint32(pid), Name: "a\x1bb"}}}
+	}
+	if w.long {
+		for range sample.MaxBytes / 64 {
+			d.CoreUsers = append(d.CoreUsers, &sample.CoreUser{Name: strings.Repeat("x", 100)})
+		}
+	}
+	return d
+}
+
+func TestDetailOfAProcess(t *testing.T) {
+	t.Parallel()
+	a := newAgent(t, Config{Look: func() Look { return watchedLook{} }}, 3)
+	addr, _ := serve(t, a, Plain(), nil)
+	sink := newLedger()
+	v, _ := watch(t, Plain(), sink, nil, target(t, addr))
+	of := func(pid uint32) func(*account) bool {
+		return func(a *account) bool {
+			n := len(a.details)
+			return n > 0 && a.details[n-1].GetDetail() != nil && a.details[n-1].GetDetail().GetProcess().GetPid() == pid
+		}
+	}
+	v.Detail(addr, DetailOf{})
+	sink.wait(t, addr, "a detail of cores alone", func(a *account) bool {
+		return len(a.details) > 0 && a.details[len(a.details)-1].GetDetail() == nil
+	})
+	v.Detail(addr, DetailOf{Users: true})
+	sink.wait(t, addr, "a detail of no process", of(0))
+	v.Detail(addr, DetailOf{Users: true, PID: 4711})
+	sink.wait(t, addr, "a detail of a process", of(4711))
+	sink.read(addr, func(a *account) {
+		last := a.details[len(a.details)-1]
+		if d := last.GetDetail(); len(last.GetCoreParts()) == 0 || d.GetProcess().GetThreads()[0].GetName() != "ab" || d.GetCoreUsers()[0].GetPid() != uint32(last.GetSeq()) {
+			t.Errorf("the detail is %v", last)
+		}
+		for _, s := range a.samples {
+			if s.GetDetail() != nil {
+				t.Errorf("sample %d has detail that nobody asked for there", s.GetSeq())
+			}
+		}
+	})
+	v.Detail(addr, DetailOf{PID: 12})
+	sink.wait(t, addr, "a detail of another one", of(12))
+	v.Detail("", DetailOf{})
+}
+
+// TestDetailHasBounds: those who come when enough look already get what costs
+// nothing, and what would be too long for a viewer is left out.
+func TestDetailHasBounds(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		before int
+		long   bool
+		want   string
+	}{"few": {maxLooks - 1, false, ""}, "enough": {maxLooks, false, "look into this machine already"}, "long": {0, true, "nothing"}} {
+		t.Run(name, func(t *testing.T) {
+			a := newAgent(t, Config{Look: func() Look { return watchedLook{c.long} }}, 3)
+			background(t, a.Run)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ask := func(took func(*sample.Sample)) {
+				var once sync.Once
+				done := make(chan struct{})
+				go a.Subscribe(ctx, &rpc.SubscribeRequest{Detail: true, Users: true, Pid: 7}, func(u *rpc.Update) error {
+					for _, b := range u.GetSamples() {
+						s, err := sample.Receive(b)
+						if err != nil {
+							t.Errorf("a viewer would refuse it: %v", err)
+						}
+						once.Do(func() { took(s); close(done) })
+					}
+					return nil
+				})
+				<-done
+			}
+			for range c.before {
+				ask(func(*sample.Sample) {})
+			}
+			ask(func(s *sample.Sample) {
+				got := s.GetDetail().GetProcess().GetError()
+				if s.GetDetail() == nil {
+					got = "nothing"
+				}
+				if len(s.GetCoreParts()) == 0 || !strings.Contains(got, c.want) || c.want == "" && got != "" {
+					t.Errorf("the detail is %v, want %q", s.GetDetail(), c.want)
+				}
+			})
+		})
 	}
 }

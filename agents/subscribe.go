@@ -2,12 +2,15 @@ package agents
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"capmon/agents/rpc"
+	"capmon/sample"
 )
 
 const (
@@ -40,7 +43,17 @@ func (a *Agent) Subscribe(ctx context.Context, r *rpc.SubscribeRequest, send fun
 	var next func() *rpc.Update
 	c := &cursor{memory: a.memory}
 	if r.GetDetail() {
-		next = c.detail
+		next = func() *rpc.Update { return c.detail(ctx) }
+		c.users, c.pid = r.GetUsers(), int(r.GetPid())
+		if a.look != nil && (c.users || c.pid != 0) {
+			select {
+			case a.looks <- struct{}{}:
+				defer func() { <-a.looks }()
+				c.look = a.look()
+			default:
+				c.look = busyLook{}
+			}
+		}
 	} else {
 		after, point := r.GetAfterSeq(), r.GetAfterPoint()
 		if r.GetEpoch() != a.machine.GetEpoch() {
@@ -82,6 +95,19 @@ func (a *Agent) Subscribe(ctx context.Context, r *rpc.SubscribeRequest, send fun
 	}
 }
 
+// maxLooks is how many viewers may have more read for them than is read anyhow.
+const maxLooks = 4
+
+// busyLook is for those who come after maxLooks.
+type busyLook struct{}
+
+func (busyLook) Read(_ context.Context, _ *sample.Sample, _ bool, pid int) *sample.Detail {
+	if pid == 0 {
+		return nil
+	}
+	return &sample.Detail{Process: &sample.ProcessThreads{Pid: uint32(pid), Error: fmt.Sprintf("%d viewers look into this machine already, as many as it allows", maxLooks)}}
+}
+
 // stopping is what a viewer is told when the agent ends.
 const stopping = "the agent stops"
 
@@ -97,6 +123,9 @@ type cursor struct {
 	place   uint64 // of the next point
 	through int64  // time of the last point sent
 	points  bool   // the pause after the last points is over
+	look    Look   // of a detail stream; nil: none
+	users   bool   // of the cores are wanted from it
+	pid     int    // whose threads are; 0: of none
 
 	// What is used again for each update.
 	update rpc.Update
@@ -234,8 +263,22 @@ func (c *cursor) fillPoints() bool {
 	return true
 }
 
-// detail is the newest sample with its core_parts, nil when it was sent before.
-func (c *cursor) detail() *rpc.Update {
+// detail is the newest sample with its core_parts and what was read besides, nil
+// when it was sent before.
+func (c *cursor) detail(ctx context.Context) *rpc.Update {
+	s := c.newest()
+	if s == nil {
+		return nil
+	}
+	if c.look != nil {
+		c.more(ctx, s)
+	}
+	return &c.update
+}
+
+// newest puts the newest sample with its core_parts into the update; nil when
+// there is none that was not sent.
+func (c *cursor) newest() *sample.Sample {
 	m := c.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -251,5 +294,20 @@ func (c *cursor) detail() *rpc.Update {
 	c.buf = append(append(c.buf, b...), m.parts...)
 	c.update.Samples = append(c.update.Samples[:0], c.buf)
 	c.update.ThroughSeq = c.head
-	return &c.update
+	return m.newest
+}
+
+// more adds what is read for this stream, unless the sample were too long for a
+// viewer then.
+func (c *cursor) more(ctx context.Context, s *sample.Sample) {
+	d := c.look.Read(ctx, s, c.users, c.pid)
+	if d == nil || ctx.Err() != nil {
+		return
+	}
+	b, err := proto.Marshal(&sample.Sample{Detail: d}) // a message is joined to another by its bytes
+	if err != nil || len(c.buf)+len(b) > sample.MaxBytes {
+		return
+	}
+	c.buf = append(c.buf, b...)
+	c.update.Samples[0] = c.buf
 }

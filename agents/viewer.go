@@ -70,9 +70,10 @@ type Viewer struct {
 	dials   chan struct{}
 	beats   beats
 
-	mu     sync.Mutex
-	hosts  map[string]*member
-	detail string // whose detail is wanted
+	mu       sync.Mutex
+	hosts    map[string]*member
+	detail   string // whose detail is wanted
+	detailOf DetailOf
 }
 
 // member is a host that is followed, by one or more entries of LIST.
@@ -197,26 +198,34 @@ func (v *Viewer) Local(ctx context.Context, name string, a *Agent) error {
 	return h.local(ctx, a)
 }
 
-// Detail asks for a second stream, of samples with core_parts, from this host
-// and from no other; "" for none. It never blocks.
-func (v *Viewer) Detail(host string) {
+// DetailOf is what a detail stream is to have besides the parts of the cores: an
+// agent reads it only for who asks.
+type DetailOf struct {
+	Users bool // which thread has each core
+	PID   int  // the threads of this process; 0: of none
+}
+
+// Detail asks for a second stream, of samples with core_parts and what else is
+// wanted, from this host and from no other; "" for none. It never blocks.
+func (v *Viewer) Detail(host string, of DetailOf) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.detail == host {
+	if v.detail == host && v.detailOf == of {
 		return
 	}
-	for _, name := range []string{v.detail, host} {
-		if m := v.hosts[name]; m != nil {
-			m.host.setDetail(name == host)
-		}
+	if m := v.hosts[v.detail]; m != nil && v.detail != host {
+		m.host.setDetail(wish{})
 	}
-	v.detail = host
+	if m := v.hosts[host]; m != nil {
+		m.host.setDetail(wish{true, of})
+	}
+	v.detail, v.detailOf = host, of
 }
 
 func (v *Viewer) newHost(name string) *host {
 	return &host{
 		viewer: v, sink: v.options.Sink, name: name,
-		interval: v.options.Interval, detailWanted: make(chan bool, 1),
+		interval: v.options.Interval, detailWanted: make(chan wish, 1),
 	}
 }
 

@@ -120,12 +120,29 @@ func (f *Fleet) Machine(host int) *sample.Machine {
 	p := &f.hosts[host]
 	m := &sample.Machine{
 		Epoch: p.epoch(), Hostname: p.name, Os: "linux", Arch: "amd64", Kernel: "6.18.0", Version: "demo",
-		IntervalMs: 1000, Collectors: collectorNames(), StartedMs: began * 1000, Simulated: true,
+		IntervalMs: 1000, Collectors: collectorNames(), StartedMs: began * 1000, Simulated: true, Topology: topology(f.config.Cores),
 	}
 	for _, l := range p.labels {
 		m.Labels = append(m.Labels, &sample.Label{Key: l.GetKey(), Value: l.GetValue()})
 	}
 	return m
+}
+
+// topology is that of a server with two sockets and two threads a physical core,
+// the second threads numbered after all the first; nil for machines that have one
+// socket.
+func topology(cores int) *sample.Topology {
+	if cores < 16 || cores%4 != 0 {
+		return nil
+	}
+	t := &sample.Topology{}
+	for i := range cores {
+		physical := i % (cores / 2)
+		socket := uint32(physical / (cores / 4))
+		t.Physical = append(t.Physical, uint32(physical))
+		t.Sockets, t.Nodes, t.Caches = append(t.Sockets, socket), append(t.Nodes, socket), append(t.Caches, socket)
+	}
+	return t
 }
 
 func collectorNames() []string {

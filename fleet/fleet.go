@@ -169,8 +169,8 @@ func (f *Fleet) Points(name string, epoch uint64, points []*sample.Point, now ti
 // fill Past.Parts. It makes no host fresh and adds no history.
 func (f *Fleet) Detail(name string, s *sample.Sample, now time.Time) {
 	f.with(name, func(h *host) {
-		if parts := coreParts(s); parts != nil {
-			h.parts, h.partsAt = parts, now
+		if d := newDetail(s); d != nil {
+			h.detail, h.detailAt = d, now
 		}
 	})
 }

@@ -52,8 +52,8 @@ type host struct {
 	scaled     []*scaled
 	scalings   []Scaling // of them, as last told
 
-	parts   []CoreParts
-	partsAt time.Time
+	detail   *detail // nil: none has come
+	detailAt time.Time
 }
 
 // run is one life of an agent.
@@ -87,7 +87,7 @@ func (h *host) run(epoch uint64, announced bool) (number uint32, present bool) {
 		h.runs = slices.Delete(h.runs, 0, 1)
 	}
 	h.runs = append(h.runs, r)
-	h.newest, h.recent, h.delays, h.parts, h.peers = nil, nil, nil, nil, nil
+	h.newest, h.recent, h.delays, h.detail, h.peers = nil, nil, nil, nil, nil
 	h.taught.restart()
 	return r.number, true
 }
@@ -195,23 +195,6 @@ func (h *host) covered(interval uint32) uint32 {
 		return every
 	}
 	return min(interval, 10*every)
-}
-
-// coreParts decodes Sample.core_parts; nil where there are none.
-func coreParts(s *sample.Sample) []CoreParts {
-	b := s.GetCoreParts()
-	n := len(b) / sample.Parts
-	if n == 0 || n > sample.MaxCores || len(b)%sample.Parts != 0 {
-		return nil
-	}
-	parts := make([]CoreParts, n)
-	for i := range parts {
-		p, v := &parts[i], b[i*sample.Parts:]
-		for j, field := range []*float64{&p.User, &p.System, &p.IRQ, &p.IOWait, &p.Steal} {
-			*field = decode(v[j])
-		}
-	}
-	return parts
 }
 
 // decode is a core's share, NaN when unknown.

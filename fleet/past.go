@@ -187,8 +187,11 @@ func (h *host) past(a Ask, at time.Time, live bool) Past {
 		p.CPU[i], p.RPS[i], p.Connections[i] = list[i].cpu.value(), list[i].rps.value(), list[i].conns.value()
 	}
 	p.Cores = h.coresPast(at)
-	if live && at.Sub(h.partsAt) < staleAfter*h.every() {
-		p.Parts = h.parts
+	if d := h.detail; d != nil && live && at.Sub(h.detailAt) < staleAfter*h.every() {
+		p.Parts, p.Users = d.parts, d.users
+		if d.threads != nil && d.threads.PID == a.PID {
+			p.Threads = d.threads
+		}
 	}
 	return p
 }

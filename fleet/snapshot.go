@@ -195,11 +195,42 @@ type Past struct {
 	Step                  time.Duration
 	CPU, RPS, Connections []float64
 	Parts                 []CoreParts // newest detail, one for each core; nil when none
+	Users                 []CoreUser  // who has each core; nil when nobody looked
+	Threads               *Threads    // of the process that Ask names; nil when they are not told
 	Cores                 [][]float64 // of each core its last 60 seconds, oldest first; nil where they are not kept
 }
 
 // CoreParts is where a core's time went, each 0..1; all NaN when unknown.
 type CoreParts struct{ User, System, IRQ, IOWait, Steal float64 }
+
+// CoreUser is the thread that had most of a core over the newest interval: it
+// was on it at both ends and ran for at least half of what the core was busy.
+// The zero value: there is none, or it is not known.
+type CoreUser struct {
+	PID, TID int
+	Name     string  // of the thread
+	Run      float64 // cores
+}
+
+// Threads are those of one process, read while somebody looks at it.
+type Threads struct {
+	PID    int
+	List   []Thread // the one with the highest demand first
+	More   int      // that it has besides
+	Reason string   // why they are not told; empty when they are
+}
+
+// Thread is one thread of a process over the newest interval.
+type Thread struct {
+	TID       int
+	Name      string
+	Run, Wait capacity.Num // cores: run time, and time on a run queue
+	State     byte         // letter of proc_pid_stat(5): R, S, D, ...; 0 = unknown
+	Core      capacity.Num // that it was last on, the kernel's number
+	// Switches to another thread a second: because it waited for something, and
+	// because it was made to.
+	Voluntary, Involuntary capacity.Num
+}
 
 // Service is a listening port of one host.
 type Service struct {
@@ -355,4 +386,6 @@ type Ask struct {
 	Span    time.Duration // of the chart; 0: 15 minutes; at most 24 hours
 	Buckets int           // of the chart; 0: none, at most 1000
 	Host    string        // whose Past to fill; empty: none
+	Users   bool          // which thread has each core of that host is wanted
+	PID     int           // process of that host whose threads are wanted; 0: none
 }

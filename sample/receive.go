@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,9 +27,12 @@ const (
 	MaxPeers      = 8   // of one service
 	MaxAddress    = 64  // bytes of an IP address
 	MaxAddresses  = 64  // of one machine
+	MaxDetailed   = 256 // threads of the one process that is looked into
 
 	// MaxCoresUsed bounds the cores one machine may claim.
 	MaxCoresUsed = 1 << 16
+	// MaxCoreID bounds the kernel's number of a core, a socket, a NUMA node.
+	MaxCoreID = 1 << 16
 	// MaxWaiting bounds the threads that may wait for a core at once.
 	MaxWaiting = 1 << 20
 	// MaxRate bounds a rate per second.
@@ -108,6 +112,7 @@ func (s *Sample) Check() error {
 		c.within("collector", int64(e.GetCollector()), 0, MaxCollectors-1)
 		c.name("error", e.GetText(), MaxText)
 	}
+	c.detail(s.GetDetail())
 	if n, cores := len(s.GetCoreParts()), len(s.GetCpu().GetBusy()); n != 0 && n != Parts*cores {
 		c.refuse("core_parts has %d bytes for %d cores", n, cores)
 	}
@@ -138,6 +143,7 @@ func (m *Machine) Check() error {
 	for _, v := range m.GetAddresses() {
 		c.name("address", v, MaxAddress)
 	}
+	c.topology(m.GetTopology())
 	return c.err
 }
 
@@ -233,6 +239,16 @@ func (s *Sample) clean() {
 	for _, e := range s.GetErrors() {
 		e.Text = Printable(e.GetText())
 	}
+	d := s.GetDetail()
+	for _, u := range d.GetCoreUsers() {
+		u.Name = Printable(u.GetName())
+	}
+	if p := d.GetProcess(); p != nil {
+		p.Error = Printable(p.GetError())
+		for _, t := range p.GetThreads() {
+			t.Name = Printable(t.GetName())
+		}
+	}
 }
 
 func (f *Finding) clean() {
@@ -298,6 +314,52 @@ func (c *checker) finding(f *Finding) {
 	c.name("thread name", f.GetName(), MaxName)
 	c.demand("finding", f.GetDemand(), f.GetWait())
 	c.within("idle", int64(f.GetIdle()), 0, 1000*MaxCoresUsed)
+}
+
+// topology refuses lists that don't belong together and numbers of what there
+// can't be more of than of cores.
+func (c *checker) topology(t *Topology) {
+	if t == nil {
+		return
+	}
+	n := 0
+	for _, list := range [][]uint32{t.GetIds(), t.GetSockets(), t.GetNodes(), t.GetCaches(), t.GetPhysical()} {
+		switch {
+		case len(list) == 0:
+			continue
+		case n != 0 && len(list) != n:
+			c.refuse("topology of %d cores and of %d", n, len(list))
+		}
+		n = len(list)
+		c.within("place of a core", int64(slices.Max(list)), 0, MaxCoreID)
+	}
+	c.count("cores of a topology", n, MaxCores)
+	for i, id := range t.GetIds() {
+		if i > 0 && id <= t.GetIds()[i-1] {
+			c.refuse("core %d after core %d", id, t.GetIds()[i-1])
+			return
+		}
+	}
+}
+
+func (c *checker) detail(d *Detail) {
+	c.count("users of cores", len(d.GetCoreUsers()), MaxCores)
+	for _, u := range d.GetCoreUsers() {
+		c.name("thread name", u.GetName(), MaxName)
+		c.demand("thread", u.GetRun(), 0)
+		c.within("core", int64(u.GetCore()), 0, MaxCoreID)
+	}
+	p := d.GetProcess()
+	c.name("error", p.GetError(), MaxText)
+	c.count("threads of a process", len(p.GetThreads()), MaxDetailed)
+	for _, t := range p.GetThreads() {
+		c.name("thread name", t.GetName(), MaxName)
+		c.demand("thread", t.GetRun(), t.GetWait())
+		c.within("core", int64(t.GetCore()), 0, MaxCoreID)
+		if s := t.GetState(); s != 0 && (s < '!' || s > '~') {
+			c.refuse("state %d of a thread is no letter", s)
+		}
+	}
 }
 
 func (c *checker) within(what string, v, low, high int64) {

@@ -277,7 +277,10 @@ type Machine struct {
 	Simulated  bool     `protobuf:"varint,11,opt,name=simulated,proto3" json:"simulated,omitempty"`                  // not a machine: made by `capmon demo fleet`
 	// IP addresses of this machine, loopback and link-local left out, as they were
 	// when the agent began.
-	Addresses     []string `protobuf:"bytes,12,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	Addresses []string `protobuf:"bytes,12,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Where the cores sit, as it was when the agent began; absent where the system
+	// does not tell.
+	Topology      *Topology `protobuf:"bytes,13,opt,name=topology,proto3" json:"topology,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -396,6 +399,94 @@ func (x *Machine) GetAddresses() []string {
 	return nil
 }
 
+func (x *Machine) GetTopology() *Topology {
+	if x != nil {
+		return x.Topology
+	}
+	return nil
+}
+
+// Topology is where each core sits. Sockets, caches and physical cores are
+// numbered from 0 in the order in which the kernel's numbers of their cores meet
+// them, since its own numbers of them may be anything; nodes have its own. Each
+// list has one entry a core, or none: not known.
+type Topology struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The kernel's number of each core, rising, only when they are not 0..n-1.
+	Ids           []uint32 `protobuf:"varint,1,rep,packed,name=ids,proto3" json:"ids,omitempty"`
+	Sockets       []uint32 `protobuf:"varint,2,rep,packed,name=sockets,proto3" json:"sockets,omitempty"`
+	Nodes         []uint32 `protobuf:"varint,3,rep,packed,name=nodes,proto3" json:"nodes,omitempty"`       // NUMA
+	Caches        []uint32 `protobuf:"varint,4,rep,packed,name=caches,proto3" json:"caches,omitempty"`     // cores that share the last level of cache (CCX)
+	Physical      []uint32 `protobuf:"varint,5,rep,packed,name=physical,proto3" json:"physical,omitempty"` // SMT: cores with the same number are one
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Topology) Reset() {
+	*x = Topology{}
+	mi := &file_sample_sample_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Topology) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Topology) ProtoMessage() {}
+
+func (x *Topology) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Topology.ProtoReflect.Descriptor instead.
+func (*Topology) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Topology) GetIds() []uint32 {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *Topology) GetSockets() []uint32 {
+	if x != nil {
+		return x.Sockets
+	}
+	return nil
+}
+
+func (x *Topology) GetNodes() []uint32 {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *Topology) GetCaches() []uint32 {
+	if x != nil {
+		return x.Caches
+	}
+	return nil
+}
+
+func (x *Topology) GetPhysical() []uint32 {
+	if x != nil {
+		return x.Physical
+	}
+	return nil
+}
+
 type Label struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
@@ -406,7 +497,7 @@ type Label struct {
 
 func (x *Label) Reset() {
 	*x = Label{}
-	mi := &file_sample_sample_proto_msgTypes[1]
+	mi := &file_sample_sample_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -418,7 +509,7 @@ func (x *Label) String() string {
 func (*Label) ProtoMessage() {}
 
 func (x *Label) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[1]
+	mi := &file_sample_sample_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -431,7 +522,7 @@ func (x *Label) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Label.ProtoReflect.Descriptor instead.
 func (*Label) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{1}
+	return file_sample_sample_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Label) GetKey() string {
@@ -482,14 +573,16 @@ type Sample struct {
 	FindingsPending bool `protobuf:"varint,14,opt,name=findings_pending,json=findingsPending,proto3" json:"findings_pending,omitempty"`
 	// People active on this machine, of the gauge that --users names; absent where
 	// none is named or it can't be read.
-	Users         *float64 `protobuf:"fixed64,15,opt,name=users,proto3,oneof" json:"users,omitempty"`
+	Users *float64 `protobuf:"fixed64,15,opt,name=users,proto3,oneof" json:"users,omitempty"`
+	// Detail: what is only read while somebody looks at this machine.
+	Detail        *Detail `protobuf:"bytes,16,opt,name=detail,proto3" json:"detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Sample) Reset() {
 	*x = Sample{}
-	mi := &file_sample_sample_proto_msgTypes[2]
+	mi := &file_sample_sample_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -501,7 +594,7 @@ func (x *Sample) String() string {
 func (*Sample) ProtoMessage() {}
 
 func (x *Sample) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[2]
+	mi := &file_sample_sample_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -514,7 +607,7 @@ func (x *Sample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sample.ProtoReflect.Descriptor instead.
 func (*Sample) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{2}
+	return file_sample_sample_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Sample) GetSeq() uint64 {
@@ -622,6 +715,319 @@ func (x *Sample) GetUsers() float64 {
 	return 0
 }
 
+func (x *Sample) GetDetail() *Detail {
+	if x != nil {
+		return x.Detail
+	}
+	return nil
+}
+
+// Detail is what a detail stream has besides its samples.
+type Detail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The thread that had most of a core, where one did.
+	CoreUsers     []*CoreUser     `protobuf:"bytes,1,rep,name=core_users,json=coreUsers,proto3" json:"core_users,omitempty"`
+	Process       *ProcessThreads `protobuf:"bytes,2,opt,name=process,proto3" json:"process,omitempty"` // that the subscription asks for
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Detail) Reset() {
+	*x = Detail{}
+	mi := &file_sample_sample_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Detail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Detail) ProtoMessage() {}
+
+func (x *Detail) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Detail.ProtoReflect.Descriptor instead.
+func (*Detail) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Detail) GetCoreUsers() []*CoreUser {
+	if x != nil {
+		return x.CoreUsers
+	}
+	return nil
+}
+
+func (x *Detail) GetProcess() *ProcessThreads {
+	if x != nil {
+		return x.Process
+	}
+	return nil
+}
+
+// CoreUser is a thread that was on the same core at both ends of the interval,
+// and ran for at least half of what that core was busy.
+type CoreUser struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Core          uint32                 `protobuf:"varint,1,opt,name=core,proto3" json:"core,omitempty"` // the kernel's number
+	Pid           uint32                 `protobuf:"varint,2,opt,name=pid,proto3" json:"pid,omitempty"`
+	Tid           uint32                 `protobuf:"varint,3,opt,name=tid,proto3" json:"tid,omitempty"`
+	Name          string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"` // of the thread; empty: that of its process
+	Run           uint32                 `protobuf:"varint,5,opt,name=run,proto3" json:"run,omitempty"`  // 1/1000 of a core, over the interval
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CoreUser) Reset() {
+	*x = CoreUser{}
+	mi := &file_sample_sample_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CoreUser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CoreUser) ProtoMessage() {}
+
+func (x *CoreUser) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CoreUser.ProtoReflect.Descriptor instead.
+func (*CoreUser) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CoreUser) GetCore() uint32 {
+	if x != nil {
+		return x.Core
+	}
+	return 0
+}
+
+func (x *CoreUser) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *CoreUser) GetTid() uint32 {
+	if x != nil {
+		return x.Tid
+	}
+	return 0
+}
+
+func (x *CoreUser) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *CoreUser) GetRun() uint32 {
+	if x != nil {
+		return x.Run
+	}
+	return 0
+}
+
+// ProcessThreads are the threads of one process over the interval.
+type ProcessThreads struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pid           uint32                 `protobuf:"varint,1,opt,name=pid,proto3" json:"pid,omitempty"`
+	Threads       []*ThreadDetail        `protobuf:"bytes,2,rep,name=threads,proto3" json:"threads,omitempty"` // the one with the highest demand first
+	More          uint32                 `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`      // threads it has besides
+	Error         string                 `protobuf:"bytes,4,opt,name=error,proto3" json:"error,omitempty"`     // why they can't be told; empty when they are
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProcessThreads) Reset() {
+	*x = ProcessThreads{}
+	mi := &file_sample_sample_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProcessThreads) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProcessThreads) ProtoMessage() {}
+
+func (x *ProcessThreads) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProcessThreads.ProtoReflect.Descriptor instead.
+func (*ProcessThreads) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ProcessThreads) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
+}
+
+func (x *ProcessThreads) GetThreads() []*ThreadDetail {
+	if x != nil {
+		return x.Threads
+	}
+	return nil
+}
+
+func (x *ProcessThreads) GetMore() uint32 {
+	if x != nil {
+		return x.More
+	}
+	return 0
+}
+
+func (x *ProcessThreads) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+// ThreadDetail is one thread. What needs two readings is absent in the first.
+type ThreadDetail struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Tid   uint32                 `protobuf:"varint,1,opt,name=tid,proto3" json:"tid,omitempty"`
+	Name  string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Run   *uint32                `protobuf:"varint,3,opt,name=run,proto3,oneof" json:"run,omitempty"`   // 1/1000 of a core
+	Wait  *uint32                `protobuf:"varint,4,opt,name=wait,proto3,oneof" json:"wait,omitempty"` // on a run queue, 1/1000 of a core
+	// The letter of proc_pid_stat(5): R runs or wants to, S sleeps, D waits for a
+	// disk or the like; 0 = unknown.
+	State uint32  `protobuf:"varint,5,opt,name=state,proto3" json:"state,omitempty"`
+	Core  *uint32 `protobuf:"varint,6,opt,name=core,proto3,oneof" json:"core,omitempty"` // that it was last on, the kernel's number
+	// Switches to another thread over the interval, 1/10 a second: because it
+	// waited for something, and because it was made to.
+	Voluntary     *uint32 `protobuf:"varint,7,opt,name=voluntary,proto3,oneof" json:"voluntary,omitempty"`
+	Involuntary   *uint32 `protobuf:"varint,8,opt,name=involuntary,proto3,oneof" json:"involuntary,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ThreadDetail) Reset() {
+	*x = ThreadDetail{}
+	mi := &file_sample_sample_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ThreadDetail) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ThreadDetail) ProtoMessage() {}
+
+func (x *ThreadDetail) ProtoReflect() protoreflect.Message {
+	mi := &file_sample_sample_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ThreadDetail.ProtoReflect.Descriptor instead.
+func (*ThreadDetail) Descriptor() ([]byte, []int) {
+	return file_sample_sample_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ThreadDetail) GetTid() uint32 {
+	if x != nil {
+		return x.Tid
+	}
+	return 0
+}
+
+func (x *ThreadDetail) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ThreadDetail) GetRun() uint32 {
+	if x != nil && x.Run != nil {
+		return *x.Run
+	}
+	return 0
+}
+
+func (x *ThreadDetail) GetWait() uint32 {
+	if x != nil && x.Wait != nil {
+		return *x.Wait
+	}
+	return 0
+}
+
+func (x *ThreadDetail) GetState() uint32 {
+	if x != nil {
+		return x.State
+	}
+	return 0
+}
+
+func (x *ThreadDetail) GetCore() uint32 {
+	if x != nil && x.Core != nil {
+		return *x.Core
+	}
+	return 0
+}
+
+func (x *ThreadDetail) GetVoluntary() uint32 {
+	if x != nil && x.Voluntary != nil {
+		return *x.Voluntary
+	}
+	return 0
+}
+
+func (x *ThreadDetail) GetInvoluntary() uint32 {
+	if x != nil && x.Involuntary != nil {
+		return *x.Involuntary
+	}
+	return 0
+}
+
 // Cpu is the time of the cores over the interval.
 type Cpu struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -657,7 +1063,7 @@ type Cpu struct {
 
 func (x *Cpu) Reset() {
 	*x = Cpu{}
-	mi := &file_sample_sample_proto_msgTypes[3]
+	mi := &file_sample_sample_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -669,7 +1075,7 @@ func (x *Cpu) String() string {
 func (*Cpu) ProtoMessage() {}
 
 func (x *Cpu) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[3]
+	mi := &file_sample_sample_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -682,7 +1088,7 @@ func (x *Cpu) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cpu.ProtoReflect.Descriptor instead.
 func (*Cpu) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{3}
+	return file_sample_sample_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Cpu) GetBusy() []byte {
@@ -794,7 +1200,7 @@ type Memory struct {
 
 func (x *Memory) Reset() {
 	*x = Memory{}
-	mi := &file_sample_sample_proto_msgTypes[4]
+	mi := &file_sample_sample_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -806,7 +1212,7 @@ func (x *Memory) String() string {
 func (*Memory) ProtoMessage() {}
 
 func (x *Memory) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[4]
+	mi := &file_sample_sample_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -819,7 +1225,7 @@ func (x *Memory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Memory.ProtoReflect.Descriptor instead.
 func (*Memory) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{4}
+	return file_sample_sample_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Memory) GetTotal() uint64 {
@@ -859,7 +1265,7 @@ type Connections struct {
 
 func (x *Connections) Reset() {
 	*x = Connections{}
-	mi := &file_sample_sample_proto_msgTypes[5]
+	mi := &file_sample_sample_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -871,7 +1277,7 @@ func (x *Connections) String() string {
 func (*Connections) ProtoMessage() {}
 
 func (x *Connections) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[5]
+	mi := &file_sample_sample_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -884,7 +1290,7 @@ func (x *Connections) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Connections.ProtoReflect.Descriptor instead.
 func (*Connections) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{5}
+	return file_sample_sample_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Connections) GetEstablished() uint32 {
@@ -983,7 +1389,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_sample_sample_proto_msgTypes[6]
+	mi := &file_sample_sample_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -995,7 +1401,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[6]
+	mi := &file_sample_sample_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1008,7 +1414,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{6}
+	return file_sample_sample_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Service) GetPort() uint32 {
@@ -1162,7 +1568,7 @@ type Peer struct {
 
 func (x *Peer) Reset() {
 	*x = Peer{}
-	mi := &file_sample_sample_proto_msgTypes[7]
+	mi := &file_sample_sample_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1174,7 +1580,7 @@ func (x *Peer) String() string {
 func (*Peer) ProtoMessage() {}
 
 func (x *Peer) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[7]
+	mi := &file_sample_sample_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1187,7 +1593,7 @@ func (x *Peer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Peer.ProtoReflect.Descriptor instead.
 func (*Peer) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{7}
+	return file_sample_sample_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Peer) GetAddress() string {
@@ -1221,7 +1627,7 @@ type ServiceLimits struct {
 
 func (x *ServiceLimits) Reset() {
 	*x = ServiceLimits{}
-	mi := &file_sample_sample_proto_msgTypes[8]
+	mi := &file_sample_sample_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1233,7 +1639,7 @@ func (x *ServiceLimits) String() string {
 func (*ServiceLimits) ProtoMessage() {}
 
 func (x *ServiceLimits) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[8]
+	mi := &file_sample_sample_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1246,7 +1652,7 @@ func (x *ServiceLimits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceLimits.ProtoReflect.Descriptor instead.
 func (*ServiceLimits) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{8}
+	return file_sample_sample_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ServiceLimits) GetQueue() uint32 {
@@ -1299,7 +1705,7 @@ type Latency struct {
 
 func (x *Latency) Reset() {
 	*x = Latency{}
-	mi := &file_sample_sample_proto_msgTypes[9]
+	mi := &file_sample_sample_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1311,7 +1717,7 @@ func (x *Latency) String() string {
 func (*Latency) ProtoMessage() {}
 
 func (x *Latency) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[9]
+	mi := &file_sample_sample_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1324,7 +1730,7 @@ func (x *Latency) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Latency.ProtoReflect.Descriptor instead.
 func (*Latency) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{9}
+	return file_sample_sample_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Latency) GetMeanUs() uint32 {
@@ -1371,7 +1777,7 @@ type Process struct {
 
 func (x *Process) Reset() {
 	*x = Process{}
-	mi := &file_sample_sample_proto_msgTypes[10]
+	mi := &file_sample_sample_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +1789,7 @@ func (x *Process) String() string {
 func (*Process) ProtoMessage() {}
 
 func (x *Process) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[10]
+	mi := &file_sample_sample_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +1802,7 @@ func (x *Process) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Process.ProtoReflect.Descriptor instead.
 func (*Process) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{10}
+	return file_sample_sample_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Process) GetPid() uint32 {
@@ -1463,7 +1869,7 @@ type Finding struct {
 
 func (x *Finding) Reset() {
 	*x = Finding{}
-	mi := &file_sample_sample_proto_msgTypes[11]
+	mi := &file_sample_sample_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1475,7 +1881,7 @@ func (x *Finding) String() string {
 func (*Finding) ProtoMessage() {}
 
 func (x *Finding) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[11]
+	mi := &file_sample_sample_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1488,7 +1894,7 @@ func (x *Finding) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finding.ProtoReflect.Descriptor instead.
 func (*Finding) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{11}
+	return file_sample_sample_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Finding) GetVerdict() Verdict {
@@ -1569,7 +1975,7 @@ type Thread struct {
 
 func (x *Thread) Reset() {
 	*x = Thread{}
-	mi := &file_sample_sample_proto_msgTypes[12]
+	mi := &file_sample_sample_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1581,7 +1987,7 @@ func (x *Thread) String() string {
 func (*Thread) ProtoMessage() {}
 
 func (x *Thread) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[12]
+	mi := &file_sample_sample_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1594,7 +2000,7 @@ func (x *Thread) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Thread.ProtoReflect.Descriptor instead.
 func (*Thread) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{12}
+	return file_sample_sample_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Thread) GetPid() uint32 {
@@ -1642,7 +2048,7 @@ type CollectorError struct {
 
 func (x *CollectorError) Reset() {
 	*x = CollectorError{}
-	mi := &file_sample_sample_proto_msgTypes[13]
+	mi := &file_sample_sample_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1654,7 +2060,7 @@ func (x *CollectorError) String() string {
 func (*CollectorError) ProtoMessage() {}
 
 func (x *CollectorError) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[13]
+	mi := &file_sample_sample_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1667,7 +2073,7 @@ func (x *CollectorError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CollectorError.ProtoReflect.Descriptor instead.
 func (*CollectorError) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{13}
+	return file_sample_sample_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CollectorError) GetCollector() uint32 {
@@ -1695,7 +2101,7 @@ type Self struct {
 
 func (x *Self) Reset() {
 	*x = Self{}
-	mi := &file_sample_sample_proto_msgTypes[14]
+	mi := &file_sample_sample_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1707,7 +2113,7 @@ func (x *Self) String() string {
 func (*Self) ProtoMessage() {}
 
 func (x *Self) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[14]
+	mi := &file_sample_sample_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1720,7 +2126,7 @@ func (x *Self) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Self.ProtoReflect.Descriptor instead.
 func (*Self) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{14}
+	return file_sample_sample_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Self) GetCpuUs() uint32 {
@@ -1759,7 +2165,7 @@ type Point struct {
 
 func (x *Point) Reset() {
 	*x = Point{}
-	mi := &file_sample_sample_proto_msgTypes[15]
+	mi := &file_sample_sample_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1771,7 +2177,7 @@ func (x *Point) String() string {
 func (*Point) ProtoMessage() {}
 
 func (x *Point) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[15]
+	mi := &file_sample_sample_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1784,7 +2190,7 @@ func (x *Point) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Point.ProtoReflect.Descriptor instead.
 func (*Point) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{15}
+	return file_sample_sample_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Point) GetTime() int64 {
@@ -1877,7 +2283,7 @@ type ServicePoint struct {
 
 func (x *ServicePoint) Reset() {
 	*x = ServicePoint{}
-	mi := &file_sample_sample_proto_msgTypes[16]
+	mi := &file_sample_sample_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +2295,7 @@ func (x *ServicePoint) String() string {
 func (*ServicePoint) ProtoMessage() {}
 
 func (x *ServicePoint) ProtoReflect() protoreflect.Message {
-	mi := &file_sample_sample_proto_msgTypes[16]
+	mi := &file_sample_sample_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +2308,7 @@ func (x *ServicePoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServicePoint.ProtoReflect.Descriptor instead.
 func (*ServicePoint) Descriptor() ([]byte, []int) {
-	return file_sample_sample_proto_rawDescGZIP(), []int{16}
+	return file_sample_sample_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ServicePoint) GetPort() uint32 {
@@ -1937,7 +2343,7 @@ var File_sample_sample_proto protoreflect.FileDescriptor
 
 const file_sample_sample_proto_rawDesc = "" +
 	"\n" +
-	"\x13sample/sample.proto\x12\rcapmon.sample\"\xdb\x02\n" +
+	"\x13sample/sample.proto\x12\rcapmon.sample\"\x90\x03\n" +
 	"\aMachine\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x06R\x05epoch\x12\x1a\n" +
 	"\bhostname\x18\x02 \x01(\tR\bhostname\x12\x0e\n" +
@@ -1955,10 +2361,17 @@ const file_sample_sample_proto_rawDesc = "" +
 	"started_ms\x18\n" +
 	" \x01(\x03R\tstartedMs\x12\x1c\n" +
 	"\tsimulated\x18\v \x01(\bR\tsimulated\x12\x1c\n" +
-	"\taddresses\x18\f \x03(\tR\taddresses\"/\n" +
+	"\taddresses\x18\f \x03(\tR\taddresses\x123\n" +
+	"\btopology\x18\r \x01(\v2\x17.capmon.sample.TopologyR\btopology\"\x80\x01\n" +
+	"\bTopology\x12\x10\n" +
+	"\x03ids\x18\x01 \x03(\rR\x03ids\x12\x18\n" +
+	"\asockets\x18\x02 \x03(\rR\asockets\x12\x14\n" +
+	"\x05nodes\x18\x03 \x03(\rR\x05nodes\x12\x16\n" +
+	"\x06caches\x18\x04 \x03(\rR\x06caches\x12\x1a\n" +
+	"\bphysical\x18\x05 \x03(\rR\bphysical\"/\n" +
 	"\x05Label\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value\"\xf4\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"\xa3\x05\n" +
 	"\x06Sample\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x17\n" +
 	"\atime_ms\x18\x02 \x01(\x03R\x06timeMs\x12\x1f\n" +
@@ -1977,8 +2390,39 @@ const file_sample_sample_proto_rawDesc = "" +
 	"core_parts\x18\f \x01(\fR\tcoreParts\x124\n" +
 	"\tprocesses\x18\r \x03(\v2\x16.capmon.sample.ProcessR\tprocesses\x12)\n" +
 	"\x10findings_pending\x18\x0e \x01(\bR\x0ffindingsPending\x12\x19\n" +
-	"\x05users\x18\x0f \x01(\x01H\x00R\x05users\x88\x01\x01B\b\n" +
-	"\x06_users\"\x94\x04\n" +
+	"\x05users\x18\x0f \x01(\x01H\x00R\x05users\x88\x01\x01\x12-\n" +
+	"\x06detail\x18\x10 \x01(\v2\x15.capmon.sample.DetailR\x06detailB\b\n" +
+	"\x06_users\"y\n" +
+	"\x06Detail\x126\n" +
+	"\n" +
+	"core_users\x18\x01 \x03(\v2\x17.capmon.sample.CoreUserR\tcoreUsers\x127\n" +
+	"\aprocess\x18\x02 \x01(\v2\x1d.capmon.sample.ProcessThreadsR\aprocess\"h\n" +
+	"\bCoreUser\x12\x12\n" +
+	"\x04core\x18\x01 \x01(\rR\x04core\x12\x10\n" +
+	"\x03pid\x18\x02 \x01(\rR\x03pid\x12\x10\n" +
+	"\x03tid\x18\x03 \x01(\rR\x03tid\x12\x12\n" +
+	"\x04name\x18\x04 \x01(\tR\x04name\x12\x10\n" +
+	"\x03run\x18\x05 \x01(\rR\x03run\"\x83\x01\n" +
+	"\x0eProcessThreads\x12\x10\n" +
+	"\x03pid\x18\x01 \x01(\rR\x03pid\x125\n" +
+	"\athreads\x18\x02 \x03(\v2\x1b.capmon.sample.ThreadDetailR\athreads\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\rR\x04more\x12\x14\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\"\x95\x02\n" +
+	"\fThreadDetail\x12\x10\n" +
+	"\x03tid\x18\x01 \x01(\rR\x03tid\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x15\n" +
+	"\x03run\x18\x03 \x01(\rH\x00R\x03run\x88\x01\x01\x12\x17\n" +
+	"\x04wait\x18\x04 \x01(\rH\x01R\x04wait\x88\x01\x01\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\rR\x05state\x12\x17\n" +
+	"\x04core\x18\x06 \x01(\rH\x02R\x04core\x88\x01\x01\x12!\n" +
+	"\tvoluntary\x18\a \x01(\rH\x03R\tvoluntary\x88\x01\x01\x12%\n" +
+	"\vinvoluntary\x18\b \x01(\rH\x04R\vinvoluntary\x88\x01\x01B\x06\n" +
+	"\x04_runB\a\n" +
+	"\x05_waitB\a\n" +
+	"\x05_coreB\f\n" +
+	"\n" +
+	"_voluntaryB\x0e\n" +
+	"\f_involuntary\"\x94\x04\n" +
 	"\x03Cpu\x12\x12\n" +
 	"\x04busy\x18\x01 \x01(\fR\x04busy\x12\x10\n" +
 	"\x03ids\x18\x02 \x03(\rR\x03ids\x12\x17\n" +
@@ -2188,55 +2632,65 @@ func file_sample_sample_proto_rawDescGZIP() []byte {
 }
 
 var file_sample_sample_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_sample_sample_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_sample_sample_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_sample_sample_proto_goTypes = []any{
 	(Bound)(0),             // 0: capmon.sample.Bound
 	(ConnectionSource)(0),  // 1: capmon.sample.ConnectionSource
 	(RpsSource)(0),         // 2: capmon.sample.RpsSource
 	(Verdict)(0),           // 3: capmon.sample.Verdict
 	(*Machine)(nil),        // 4: capmon.sample.Machine
-	(*Label)(nil),          // 5: capmon.sample.Label
-	(*Sample)(nil),         // 6: capmon.sample.Sample
-	(*Cpu)(nil),            // 7: capmon.sample.Cpu
-	(*Memory)(nil),         // 8: capmon.sample.Memory
-	(*Connections)(nil),    // 9: capmon.sample.Connections
-	(*Service)(nil),        // 10: capmon.sample.Service
-	(*Peer)(nil),           // 11: capmon.sample.Peer
-	(*ServiceLimits)(nil),  // 12: capmon.sample.ServiceLimits
-	(*Latency)(nil),        // 13: capmon.sample.Latency
-	(*Process)(nil),        // 14: capmon.sample.Process
-	(*Finding)(nil),        // 15: capmon.sample.Finding
-	(*Thread)(nil),         // 16: capmon.sample.Thread
-	(*CollectorError)(nil), // 17: capmon.sample.CollectorError
-	(*Self)(nil),           // 18: capmon.sample.Self
-	(*Point)(nil),          // 19: capmon.sample.Point
-	(*ServicePoint)(nil),   // 20: capmon.sample.ServicePoint
+	(*Topology)(nil),       // 5: capmon.sample.Topology
+	(*Label)(nil),          // 6: capmon.sample.Label
+	(*Sample)(nil),         // 7: capmon.sample.Sample
+	(*Detail)(nil),         // 8: capmon.sample.Detail
+	(*CoreUser)(nil),       // 9: capmon.sample.CoreUser
+	(*ProcessThreads)(nil), // 10: capmon.sample.ProcessThreads
+	(*ThreadDetail)(nil),   // 11: capmon.sample.ThreadDetail
+	(*Cpu)(nil),            // 12: capmon.sample.Cpu
+	(*Memory)(nil),         // 13: capmon.sample.Memory
+	(*Connections)(nil),    // 14: capmon.sample.Connections
+	(*Service)(nil),        // 15: capmon.sample.Service
+	(*Peer)(nil),           // 16: capmon.sample.Peer
+	(*ServiceLimits)(nil),  // 17: capmon.sample.ServiceLimits
+	(*Latency)(nil),        // 18: capmon.sample.Latency
+	(*Process)(nil),        // 19: capmon.sample.Process
+	(*Finding)(nil),        // 20: capmon.sample.Finding
+	(*Thread)(nil),         // 21: capmon.sample.Thread
+	(*CollectorError)(nil), // 22: capmon.sample.CollectorError
+	(*Self)(nil),           // 23: capmon.sample.Self
+	(*Point)(nil),          // 24: capmon.sample.Point
+	(*ServicePoint)(nil),   // 25: capmon.sample.ServicePoint
 }
 var file_sample_sample_proto_depIdxs = []int32{
-	5,  // 0: capmon.sample.Machine.labels:type_name -> capmon.sample.Label
-	7,  // 1: capmon.sample.Sample.cpu:type_name -> capmon.sample.Cpu
-	8,  // 2: capmon.sample.Sample.memory:type_name -> capmon.sample.Memory
-	9,  // 3: capmon.sample.Sample.connections:type_name -> capmon.sample.Connections
-	10, // 4: capmon.sample.Sample.services:type_name -> capmon.sample.Service
-	16, // 5: capmon.sample.Sample.threads:type_name -> capmon.sample.Thread
-	17, // 6: capmon.sample.Sample.errors:type_name -> capmon.sample.CollectorError
-	18, // 7: capmon.sample.Sample.self:type_name -> capmon.sample.Self
-	14, // 8: capmon.sample.Sample.processes:type_name -> capmon.sample.Process
-	0,  // 9: capmon.sample.Cpu.available_from:type_name -> capmon.sample.Bound
-	1,  // 10: capmon.sample.Connections.source:type_name -> capmon.sample.ConnectionSource
-	2,  // 11: capmon.sample.Service.rps_source:type_name -> capmon.sample.RpsSource
-	13, // 12: capmon.sample.Service.latency:type_name -> capmon.sample.Latency
-	15, // 13: capmon.sample.Service.finding:type_name -> capmon.sample.Finding
-	12, // 14: capmon.sample.Service.limits:type_name -> capmon.sample.ServiceLimits
-	11, // 15: capmon.sample.Service.peers:type_name -> capmon.sample.Peer
-	15, // 16: capmon.sample.Process.finding:type_name -> capmon.sample.Finding
-	3,  // 17: capmon.sample.Finding.verdict:type_name -> capmon.sample.Verdict
-	20, // 18: capmon.sample.Point.services:type_name -> capmon.sample.ServicePoint
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	6,  // 0: capmon.sample.Machine.labels:type_name -> capmon.sample.Label
+	5,  // 1: capmon.sample.Machine.topology:type_name -> capmon.sample.Topology
+	12, // 2: capmon.sample.Sample.cpu:type_name -> capmon.sample.Cpu
+	13, // 3: capmon.sample.Sample.memory:type_name -> capmon.sample.Memory
+	14, // 4: capmon.sample.Sample.connections:type_name -> capmon.sample.Connections
+	15, // 5: capmon.sample.Sample.services:type_name -> capmon.sample.Service
+	21, // 6: capmon.sample.Sample.threads:type_name -> capmon.sample.Thread
+	22, // 7: capmon.sample.Sample.errors:type_name -> capmon.sample.CollectorError
+	23, // 8: capmon.sample.Sample.self:type_name -> capmon.sample.Self
+	19, // 9: capmon.sample.Sample.processes:type_name -> capmon.sample.Process
+	8,  // 10: capmon.sample.Sample.detail:type_name -> capmon.sample.Detail
+	9,  // 11: capmon.sample.Detail.core_users:type_name -> capmon.sample.CoreUser
+	10, // 12: capmon.sample.Detail.process:type_name -> capmon.sample.ProcessThreads
+	11, // 13: capmon.sample.ProcessThreads.threads:type_name -> capmon.sample.ThreadDetail
+	0,  // 14: capmon.sample.Cpu.available_from:type_name -> capmon.sample.Bound
+	1,  // 15: capmon.sample.Connections.source:type_name -> capmon.sample.ConnectionSource
+	2,  // 16: capmon.sample.Service.rps_source:type_name -> capmon.sample.RpsSource
+	18, // 17: capmon.sample.Service.latency:type_name -> capmon.sample.Latency
+	20, // 18: capmon.sample.Service.finding:type_name -> capmon.sample.Finding
+	17, // 19: capmon.sample.Service.limits:type_name -> capmon.sample.ServiceLimits
+	16, // 20: capmon.sample.Service.peers:type_name -> capmon.sample.Peer
+	20, // 21: capmon.sample.Process.finding:type_name -> capmon.sample.Finding
+	3,  // 22: capmon.sample.Finding.verdict:type_name -> capmon.sample.Verdict
+	25, // 23: capmon.sample.Point.services:type_name -> capmon.sample.ServicePoint
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_sample_sample_proto_init() }
@@ -2244,22 +2698,23 @@ func file_sample_sample_proto_init() {
 	if File_sample_sample_proto != nil {
 		return
 	}
-	file_sample_sample_proto_msgTypes[2].OneofWrappers = []any{}
 	file_sample_sample_proto_msgTypes[3].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[4].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[5].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[6].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[7].OneofWrappers = []any{}
 	file_sample_sample_proto_msgTypes[8].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[14].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[15].OneofWrappers = []any{}
-	file_sample_sample_proto_msgTypes[16].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[9].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[10].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[11].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[13].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[19].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[20].OneofWrappers = []any{}
+	file_sample_sample_proto_msgTypes[21].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_sample_sample_proto_rawDesc), len(file_sample_sample_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   17,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -268,6 +268,12 @@ func TestMachineLimits(t *testing.T) {
 		"addresses":     func(m *sample.Machine) { m.Addresses = make([]string, sample.MaxAddresses+1) },
 		"long address":  func(m *sample.Machine) { m.Addresses[0] = strings.Repeat("1", sample.MaxAddress+1) },
 		"collectors":    func(m *sample.Machine) { m.Collectors = make([]string, sample.MaxCollectors+1) },
+		"topology of two machines": func(m *sample.Machine) {
+			m.Topology = &sample.Topology{Sockets: []uint32{0, 1}, Nodes: []uint32{0}}
+		},
+		"many cores":     func(m *sample.Machine) { m.Topology = &sample.Topology{Sockets: make([]uint32, sample.MaxCores+1)} },
+		"a socket far":   func(m *sample.Machine) { m.Topology = &sample.Topology{Sockets: []uint32{0, sample.MaxCoreID + 1}} },
+		"cores unsorted": func(m *sample.Machine) { m.Topology = &sample.Topology{Ids: []uint32{3, 3}, Sockets: []uint32{0, 0}} },
 	} {
 		m := good()
 		spoil(m)

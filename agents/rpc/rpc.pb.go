@@ -34,7 +34,12 @@ type SubscribeRequest struct {
 	AfterSeq   uint64 `protobuf:"varint,2,opt,name=after_seq,json=afterSeq,proto3" json:"after_seq,omitempty"`
 	AfterPoint int64  `protobuf:"varint,3,opt,name=after_point,json=afterPoint,proto3" json:"after_point,omitempty"`
 	// Live samples only, each with core_parts.
-	Detail        bool `protobuf:"varint,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	Detail bool `protobuf:"varint,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	// With detail: which thread has each core.
+	Users bool `protobuf:"varint,5,opt,name=users,proto3" json:"users,omitempty"`
+	// With detail: the threads of this process, one of those in the newest sample.
+	// 0 = of none.
+	Pid           uint32 `protobuf:"varint,6,opt,name=pid,proto3" json:"pid,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -95,6 +100,20 @@ func (x *SubscribeRequest) GetDetail() bool {
 		return x.Detail
 	}
 	return false
+}
+
+func (x *SubscribeRequest) GetUsers() bool {
+	if x != nil {
+		return x.Users
+	}
+	return false
+}
+
+func (x *SubscribeRequest) GetPid() uint32 {
+	if x != nil {
+		return x.Pid
+	}
+	return 0
 }
 
 type Update struct {
@@ -190,13 +209,15 @@ var File_agents_rpc_rpc_proto protoreflect.FileDescriptor
 const file_agents_rpc_rpc_proto_rawDesc = "" +
 	"\n" +
 	"\x14agents/rpc/rpc.proto\x12\n" +
-	"capmon.rpc\x1a\x13sample/sample.proto\"~\n" +
+	"capmon.rpc\x1a\x13sample/sample.proto\"\xa6\x01\n" +
 	"\x10SubscribeRequest\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x06R\x05epoch\x12\x1b\n" +
 	"\tafter_seq\x18\x02 \x01(\x04R\bafterSeq\x12\x1f\n" +
 	"\vafter_point\x18\x03 \x01(\x03R\n" +
 	"afterPoint\x12\x16\n" +
-	"\x06detail\x18\x04 \x01(\bR\x06detail\"\xe2\x01\n" +
+	"\x06detail\x18\x04 \x01(\bR\x06detail\x12\x14\n" +
+	"\x05users\x18\x05 \x01(\bR\x05users\x12\x10\n" +
+	"\x03pid\x18\x06 \x01(\rR\x03pid\"\xe2\x01\n" +
 	"\x06Update\x120\n" +
 	"\amachine\x18\x01 \x01(\v2\x16.capmon.sample.MachineR\amachine\x12\x18\n" +
 	"\asamples\x18\x02 \x03(\fR\asamples\x12,\n" +

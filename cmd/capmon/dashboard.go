@@ -137,7 +137,7 @@ func (f *screenFlags) show(ctx context.Context, in *feed, what, warning string, 
 		Ask: func(a fleet.Ask) {
 			in.Ask(a)
 			if v := viewer.Load(); v != nil {
-				v.Detail(a.Host)
+				v.Detail(a.Host, agents.DetailOf{Users: a.Users, PID: a.PID})
 			}
 		},
 	}

@@ -136,7 +136,7 @@ func showDemoFleet(cmd *cobra.Command, f *demo.Fleet, policy fleet.Policy, scree
 		}
 		a, err := agents.New(agents.Config{
 			Source: f.Source(i), Interval: time.Second, Labels: labels, Hostname: m.GetHostname(),
-			Version: version(), Simulated: true, Log: log,
+			Version: version(), Simulated: true, Topology: m.GetTopology(), Log: log,
 		})
 		if err != nil {
 			return fmt.Errorf("simulated host %s: %w", m.GetHostname(), err)

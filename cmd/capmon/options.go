@@ -152,12 +152,21 @@ func newLocalAgent(f samplingFlags, labels []string, log *slog.Logger) (*agents.
 	if f.interval < time.Second || f.interval > 10*time.Second {
 		return nil, usagef("--interval %v: want 1s to 10s", f.interval)
 	}
-	list := collectors.List(collectors.Config{RPS: sources, Users: users, Latency: f.latency, KernelAfter: f.kernelAfter, Scope: f.scope})
+	read := collectors.Config{RPS: sources, Users: users, Latency: f.latency, KernelAfter: f.kernelAfter, Scope: f.scope}
 	a, err := agents.New(agents.Config{
-		Source:   collectors.NewRunner(list, collectors.RunnerOptions{}),
+		Source:   collectors.NewRunner(collectors.List(read), collectors.RunnerOptions{}),
 		Interval: f.interval, Labels: tags, Hostname: hostname(), Scope: f.scope.String(), Version: version(), Log: log,
+		Topology: collectors.ReadTopology(read), Look: looker(read),
 	})
 	return a, asUsage(err)
+}
+
+// looker makes what reads more while somebody looks; nil where nothing can be.
+func looker(c collectors.Config) func() agents.Look {
+	if collectors.NewLook(c) == nil {
+		return nil
+	}
+	return func() agents.Look { return collectors.NewLook(c) }
 }
 
 func parseLabels(list []string) (map[string]string, error) {

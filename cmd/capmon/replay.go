@@ -199,7 +199,7 @@ func (r *replay) run(ctx context.Context, show func(ui.Frame)) error {
 		hurried := func() bool {
 			if first && time.Since(shown) > replayFrames { // what a day taught takes a while to learn again
 				shown = time.Now()
-				show(r.frameOf(p.fleet.Snapshot(fleet.Ask{Span: ask.Span, Buckets: ask.Buckets, Host: ask.Host}, p.at), speed, true, false))
+				show(r.frameOf(p.fleet.Snapshot(fleet.Ask{Span: ask.Span, Buckets: ask.Buckets, Host: ask.Host, Users: ask.Users, PID: ask.PID}, p.at), speed, true, false))
 			}
 			return ctx.Err() != nil || !first && time.Since(now) > impatient && len(r.asked) > 0
 		}
