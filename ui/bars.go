@@ -17,6 +17,19 @@ func (a area) mark(x, y int, share float64, st style) {
 	}
 }
 
+// markTwo draws two shares in one cell, told apart by colour alone. Where one is
+// not known the cell is ?.
+func (a area) markTwo(x, y int, upper, lower float64) {
+	switch {
+	case math.IsNaN(upper) || math.IsNaN(lower):
+		a.put(x, y, 1, '?', unknown)
+	case upper >= lower:
+		a.put(x, y, 1, '▀', pairStyle(upper, lower))
+	default: // the busier is the foreground, so that text alone says which it is
+		a.put(x, y, 1, '▄', pairStyle(lower, upper))
+	}
+}
+
 // digit is tenths of a share: 0..9, and # for full.
 func digit(share float64) rune {
 	if share >= 0.995 {

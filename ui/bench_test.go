@@ -82,3 +82,45 @@ func BenchmarkKey(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkCoresScreen is the screen of all cores: a second with a new frame, a
+// key that moves to the next host, and one picture of what did not change.
+func BenchmarkCoresScreen(b *testing.B) {
+	for _, c := range []struct{ hosts, cores, sockets int }{{1, 2, 0}, {50, 64, 0}, {1000, 64, 0}, {1000, 128, 2}} {
+		f := fixture{hosts: c.hosts, cores: c.cores, sockets: c.sockets, level: fleet.OK, limited: true}.frame()
+		name := fmt.Sprintf("%d hosts of %d cores", c.hosts, c.cores)
+		at := func(group Grouping) *model {
+			m := newModel(Options{}, 24, theme(b, "dark", 24, false), &painter{out: io.Discard, active: true})
+			m.view.Screen, m.view.Grouped = CoresScreen, group
+			m.Update(sizeMsg{120, 40})
+			m.Update(frameMsg(f))
+			return m
+		}
+		second := func(b *testing.B, group Grouping) {
+			m, frames := at(group), [2]Frame{f, f}
+			frames[1].Hosts = append([]fleet.Host(nil), f.Hosts...) // other values, as each second
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				m.Update(frameMsg(frames[i%2]))
+				m.View()
+			}
+		}
+		b.Run(name+"/second", func(b *testing.B) { second(b, NoGroups) })
+		if c.sockets > 0 {
+			b.Run(name+"/second by socket", func(b *testing.B) { second(b, BySocket) })
+		}
+		b.Run(name+"/key", func(b *testing.B) {
+			m := at(NoGroups)
+			down, up := tea.KeyMsg{Type: tea.KeyDown}, tea.KeyMsg{Type: tea.KeyUp}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if i/500%2 == 0 {
+					m.Update(down)
+				} else {
+					m.Update(up)
+				}
+				m.View()
+			}
+		})
+	}
+}

@@ -12,10 +12,13 @@ import (
 // tmux take of a clipboard, in bytes before it is encoded.
 const copyMost = 74_000
 
-// screenText is what is on screen, without colours or blanks at the ends.
+// screenText is what is on screen, without colours or blanks at the ends; what
+// only colours tell is drawn without them.
 func (m *model) screenText() string {
 	c := newCanvas(m.w, m.h, m.theme.ascii)
-	draw(c, &m.frame, &m.view, m.theme)
+	th := m.theme
+	th.pairs = false
+	draw(c, &m.frame, &m.view, th)
 	lines := make([]string, m.h)
 	for y := range lines {
 		lines[y] = c.lineText(y)

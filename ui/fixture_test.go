@@ -24,6 +24,7 @@ type fixture struct {
 	names        []string
 	unknown      bool // every host is up and nothing is known of it
 	noRPS        bool
+	sockets      int  // of each host, with two threads a physical core; 0: not told
 	told         bool // processes, and all of its services; the second host is thread-bound
 }
 
@@ -105,6 +106,7 @@ func (x fixture) host(i int) fleet.Host {
 		return h
 	}
 	x.measure(&h, i)
+	h.Machine.Topology = x.topology()
 	if fromEnd < x.down+x.stale {
 		h.State, h.Reason, h.Age = fleet.Stale, "no sample for 5 s", capacity.Known(5)
 	}
@@ -115,6 +117,24 @@ func (x fixture) host(i int) fleet.Host {
 		h.Flags = append([]string{"full"}, h.Flags...)
 	}
 	return h
+}
+
+// topology is that of a server: the second threads are numbered after all the
+// first, a node is a socket, and eight physical cores share a cache.
+func (x fixture) topology() *sample.Topology {
+	if x.sockets == 0 {
+		return nil
+	}
+	t := &sample.Topology{}
+	physical := x.cores / 2
+	for i := range x.cores {
+		at := i % physical
+		socket := uint32(at * x.sockets / physical)
+		t.Physical = append(t.Physical, uint32(at))
+		t.Caches = append(t.Caches, uint32(at/8))
+		t.Sockets, t.Nodes = append(t.Sockets, socket), append(t.Nodes, socket)
+	}
+	return t
 }
 
 func (x fixture) measure(h *fleet.Host, i int) {
@@ -185,6 +205,26 @@ func (x fixture) tell(h *fleet.Host, i int) {
 		{PID: 1801, Name: x.name(i), CoresUsed: 0.29, Threads: n(1), Demands: []float64{0.29}},
 		{PID: 4_190_334, Name: "redis-server", CoresUsed: 0.05, Threads: n(4)},
 	}
+	for c, busy := range h.Cores {
+		var past []float64
+		for k := range 60 {
+			past = append(past, min(max(busy+0.2*wave(c, float64(k)), 0), 1))
+		}
+		h.Past.Cores = append(h.Past.Cores, past)
+	}
+	if i == 1 && x.sockets > 0 { // its hot thread
+		h.Cores[0], h.HottestCore.Core, h.HottestCore.Busy = 0.99, 0, 0.99
+	}
+	h.Past.Users = make([]fleet.CoreUser, len(h.Cores))
+	if len(h.Cores) > 5 {
+		h.Past.Users[0], h.Past.Users[4] = fleet.CoreUser{PID: 1801, TID: 1801, Name: x.name(i), Run: 0.3}, fleet.CoreUser{PID: 2211, TID: 2215, Name: "libuv-worker", Run: 0.8}
+	}
+	h.Past.Threads = &fleet.Threads{PID: 2211, More: 7, List: []fleet.Thread{
+		{TID: 2211, Name: "node", Run: n(0.58), Wait: n(0.01), State: 'R', Core: n(4), Voluntary: n(12.4), Involuntary: n(1031)},
+		{TID: 2215, Name: "libuv-worker", Run: n(0.03), Wait: n(0), State: 'S', Core: n(1), Voluntary: n(402), Involuntary: n(0)},
+		{TID: 2216, Name: x.name(i), State: 'D', Core: n(0)},
+		{TID: 2217},
+	}}
 	h.Limits = append(h.Limits, capacity.Limit{Name: "files", Used: 9702, Capacity: 20_000, Unit: "files", From: "RLIMIT_NOFILE of nginx :80"})
 	if i != 1 {
 		return
@@ -260,6 +300,8 @@ func scenes() map[string]Frame {
 		"unknown":   fixture{hosts: 3, cores: 2, level: fleet.Unknown, unknown: true}.frame(),
 		"wide":      fixture{hosts: 2, cores: 2, level: fleet.OK, names: []string{"数据库", "ws-2"}}.frame(),
 		"128 cores": fixture{hosts: 2, cores: 128, level: fleet.OK}.frame(),
+		"sockets":   fixture{hosts: 3, cores: 64, sockets: 2, level: fleet.OK, told: true}.frame(),
+		"8 sockets": fixture{hosts: 2, cores: 256, sockets: 8, level: fleet.OK}.frame(),
 		"128 alone": fixture{hosts: 1, cores: 128, level: fleet.OK, noRPS: true}.frame(),
 		"hostile":   hostile.frame(),
 		"told":      fixture{hosts: 3, cores: 8, level: fleet.Soon, limited: true, told: true, full: 1, names: []string{"ws-1", "数据库", long}}.frame(),

@@ -72,6 +72,9 @@ const (
 	actSteps
 	actNextScreen
 	actLastScreen
+	actThreads
+	actNextPane
+	actLastPane
 	actNextPool
 	actLastPool
 	actLeft
@@ -124,9 +127,10 @@ var (
 	onData     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen}
 	onTime     = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, StepsScreen, DemoScreen, StoryScreen}
 	onList     = []Screen{Overview, CoresScreen}
-	onTabs     = []Screen{Overview, CoresScreen, HostScreen, AlertsScreen, DemoScreen, StoryScreen, ClassScreen}
+	onTabs     = []Screen{Overview, CoresScreen, AlertsScreen, DemoScreen, StoryScreen, ClassScreen}
 	onThemes   = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, StoryScreen, HelpScreen, StepsScreen}
 	onClass    = []Screen{ClassScreen}
+	onHost     = []Screen{HostScreen}
 	onOverview = []Screen{Overview}
 	onCores    = []Screen{CoresScreen}
 	onSteps    = []Screen{StepsScreen}
@@ -156,6 +160,8 @@ var table = []Key{
 	{Label: "enter", Does: "open the host", Group: "MOVE", Foot: "enter open", foot: 4, On: onFilter, binds: []bind{{[]string{"enter"}, actEnter}}},
 	{Label: "esc", Does: "back, never quits", Group: "MOVE", Foot: "esc back", foot: 3, On: everywhere, binds: []bind{{[]string{"esc"}, actBack}}},
 	{Label: "h l ← →", Does: "cores: a core", Group: "MOVE", Foot: "h l core", foot: 8, On: onCores, binds: []bind{{[]string{"h", "left"}, actLeft}, {[]string{"l", "right"}, actRight}}},
+	{Label: "enter", Does: "host: open a process", Group: "MOVE", Foot: "enter threads", foot: 4, On: onHost, binds: []bind{{[]string{"enter"}, actThreads}}},
+	{Label: "tab", Does: "host: next pane", Group: "MOVE", Foot: "tab pane", foot: 5, On: onHost, binds: []bind{{[]string{"tab"}, actNextPane}, {[]string{"shift+tab"}, actLastPane}}},
 	{Label: "n N", Does: "next, last pool", Group: "MOVE", Foot: "n next pool", foot: 4, On: onPools, binds: []bind{{[]string{"n"}, actNextPool}, {[]string{"N"}, actLastPool}}},
 	{Label: "tab", Does: "steps: next pool", Group: "MOVE", On: onSteps, binds: []bind{{[]string{"tab"}, actNextPool}, {[]string{"shift+tab"}, actLastPool}}},
 	{Label: "tab h l", Does: "plan: next, last field", Group: "PLAN", Foot: "tab field", foot: 4, On: onPlan, binds: []bind{{[]string{"tab", "l", "right"}, actNextField}, {[]string{"shift+tab", "h", "left"}, actLastField}}},

@@ -76,7 +76,7 @@ func newModel(o Options, bits int, th Theme, screen *painter) *model {
 	}
 	m := &model{
 		opts: o, span: longest, bits: bits, theme: th, chosen: o.Theme != "", screen: screen, dirty: true,
-		view: View{Span: span, Cores: o.Cores, Columns: o.Columns, Source: o.Source, Warning: o.Warning, Note: o.Note, rows: &rowsMemo{}},
+		view: View{Span: span, Cores: o.Cores, Columns: o.Columns, Source: o.Source, Warning: o.Warning, Note: o.Note, rows: &rowsMemo{}, cores: &coresMemo{}},
 	}
 	if begin := m.demoScreen(); begin != DemoScreen {
 		m.view.Screen = begin
@@ -446,6 +446,7 @@ func (m *model) open() {
 	m.view.Host = m.frame.Hosts[rows[cursorRow(&m.frame, &m.view, rows)]].Name
 	if m.view.Screen != HostScreen {
 		m.view.From = m.view.beneath()
+		m.view.PID, m.view.Threads = 0, 0
 	}
 	m.turnTo(HostScreen)
 }

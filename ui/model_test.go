@@ -134,6 +134,7 @@ func keyChecks() map[action]check {
 	asked := func(a StoryAct) func(*driver, View) bool {
 		return func(d *driver, _ View) bool { return slices.Contains(d.told, a) }
 	}
+	busy := fixture{hosts: 3, cores: 8, level: fleet.OK, told: true}.frame()
 	host := func(name string) func(*driver, View) bool {
 		return func(d *driver, _ View) bool { return d.m.view.Host == name }
 	}
@@ -144,14 +145,19 @@ func keyChecks() map[action]check {
 		actSteps:      {done: func(d *driver, _ View) bool { return d.m.view.Screen == StepsScreen }},
 		actNextScreen: {done: func(d *driver, _ View) bool { return d.m.view.Screen == CoresScreen }},
 		actLastScreen: {done: func(d *driver, _ View) bool { return d.m.view.Screen == DemoScreen }},
-		actNextPool:   {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "db" }},
-		actLastPool:   {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "web" }},
-		actDown:       {done: host("ws-2")},
-		actUp:         {before: []string{"j", "j"}, done: host("ws-2")},
-		actTop:        {before: []string{"G"}, done: host("ws-1")},
-		actBottom:     {done: host("ws-9")},
-		actPageDown:   {done: host("ws-5")},
-		actPageUp:     {before: []string{"G"}, done: host("ws-5")},
+		actNextPane:   {before: []string{"enter"}, on: HostScreen, done: func(d *driver, _ View) bool { return d.m.view.Pane == CoresPane }},
+		actLastPane:   {before: []string{"enter"}, on: HostScreen, done: func(d *driver, _ View) bool { return d.m.view.Pane == LimitsPane }},
+		actThreads: {before: []string{"enter"}, on: HostScreen, frame: &busy, done: func(d *driver, _ View) bool {
+			return d.last().PID == 2211 && strings.Contains(d.text(), "threads of node 2211")
+		}},
+		actNextPool: {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "db" }},
+		actLastPool: {before: []string{"i"}, on: StepsScreen, frame: &three, done: func(d *driver, was View) bool { return d.m.view.Pool == "web" }},
+		actDown:     {done: host("ws-2")},
+		actUp:       {before: []string{"j", "j"}, done: host("ws-2")},
+		actTop:      {before: []string{"G"}, done: host("ws-1")},
+		actBottom:   {done: host("ws-9")},
+		actPageDown: {done: host("ws-5")},
+		actPageUp:   {before: []string{"G"}, done: host("ws-5")},
 		actCores: {done: func(d *driver, _ View) bool {
 			return d.m.view.Screen == CoresScreen && strings.Contains(d.text(), "72 cores")
 		}},
@@ -308,8 +314,14 @@ func TestOneKeyOneMeaning(t *testing.T) {
 
 // TestHelpIsTheTable: help shows each key, and each line of the footer is one.
 func TestHelpIsTheTable(t *testing.T) {
-	body := ansi.Strip(helpBody(120, false).String(Theme{}))
+	over := func(s Screen) string { return ansi.Strip(helpBody(120, false, s).String(Theme{})) }
+	body := over(Overview)
 	for _, k := range Keys() {
+		on := k.On[0]
+		body := over(on)
+		if len(k.On) == 1 && (on == ClassScreen || on == StoryScreen) && strings.Contains(over(Overview), k.Does) {
+			t.Errorf("over the overview help tells of %q: %s", k.Label, k.Does)
+		}
 		if !strings.Contains(body, k.Label) || !strings.Contains(body, k.Does) {
 			t.Errorf("help says nothing of %q: %s", k.Label, k.Does)
 		}

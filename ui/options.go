@@ -146,9 +146,15 @@ type View struct {
 	Filter string // shows the hosts that match
 	Prompt Prompt // what is being typed, if anything
 
-	Core     int      // the cell under the cursor of the cores screen, from 1; 0: none
+	Core     int      // the mark under the cursor of the cores screen, from 1; 0: none
 	HotFirst bool     // each host's busiest cores first
 	Grouped  Grouping // of the rows of the cores screen
+
+	Pane    Pane // of the host screen
+	PID     int  // the process under its cursor; 0: the first
+	Threads int  // the process whose threads it shows; 0: none
+	// ThreadsOf is its name when it was opened: it may leave the list since.
+	ThreadsOf string
 
 	Cores        bool // cores instead of percent
 	Span         time.Duration
@@ -177,5 +183,6 @@ type View struct {
 
 	Source, Warning string
 
-	rows *rowsMemo // nil: none is kept
+	rows  *rowsMemo  // nil: none is kept
+	cores *coresMemo // the same
 }

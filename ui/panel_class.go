@@ -110,20 +110,22 @@ func drawClassCores(a area, f *Frame, v *View, th Theme, p *classPlan) {
 		a.text(1, 0, unknown, "? no reading of the cores yet")
 		return
 	}
-	h := &f.Hosts[0]
+	bare := f.Hosts[0] // bars of one colour, and the lesson says who runs where
+	bare.Past.Parts, bare.Past.Users = nil, nil
+	h := &bare
 	left := a.sub(0, 0, classCoresWidth(a.w, n, p.code), a.h)
 	who := 0
 	if left.w >= 70 && n <= p.cores { // one under another, with who runs there
 		who = 28
 	}
 	if n > p.cores {
-		drawCores(left.sub(0, 0, left.w, p.cores), h, nil, v, th)
+		drawCores(left.sub(0, 0, left.w, p.cores), h, v, th)
 	} else { // one under another
 		each := max(1, min(p.side/n, 4))
 		digits := len(strconv.Itoa(coreID(h, n-1)))
 		for i, busy := range h.Cores {
 			row := left.sub(0, i*each, left.w-who, 1)
-			drawCore(row, coreID(h, i), busy, nil, v, th, digits)
+			drawCore(row, h, i, v, th)
 			for more := 1; more < each-1; more++ { // a blank line stays between two
 				x := 7 + digits
 				left.gauge(x, i*each+more, row.w-x-7, busy, busyStyle(busy))

@@ -1,8 +1,11 @@
 package ui
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 
 	"capmon/fleet"
 )
@@ -44,51 +47,202 @@ func marksPerLine(n, width int) int {
 	return max((width-len(strconv.Itoa(n))-3)/9*8, 1)
 }
 
+// block is cores of a host under one head: those of a socket and node.
+type block struct {
+	head   string // "" where all stand together
+	places []int  // of Host.Cores
+}
+
+// blocksOf are the cores of a host by socket and NUMA node; one block where there
+// is one of both, or they are not known.
+func blocksOf(h *fleet.Host) []block {
+	all := block{places: make([]int, len(h.Cores))}
+	for i := range all.places {
+		all.places[i] = i
+	}
+	layout := fleet.LayoutOf(h.Machine.GetTopology())
+	places := h.Places()
+	if places == nil || layout.Sockets < 2 && layout.Nodes < 2 {
+		return []block{all}
+	}
+	slices.SortStableFunc(all.places, func(a, b int) int { // unknown last
+		x, y := places[a], places[b]
+		return cmp.Or(cmp.Compare(uint(x.Socket), uint(y.Socket)), cmp.Compare(uint(x.Node), uint(y.Node)))
+	})
+	var out []block
+	for _, i := range all.places {
+		var names []string
+		for _, of := range []struct {
+			name    string
+			n, many int
+		}{{"socket", places[i].Socket, layout.Sockets}, {"node", places[i].Node, layout.Nodes}} {
+			switch {
+			case of.many == 0:
+			case of.n < 0:
+				names = append(names, of.name+" "+unknownText)
+			default:
+				names = append(names, of.name+" "+strconv.Itoa(of.n))
+			}
+		}
+		head := strings.Join(names, " / ")
+		if n := len(out); n == 0 || out[n-1].head != head {
+			out = append(out, block{head: head})
+		}
+		last := &out[len(out)-1]
+		last.places = append(last.places, i)
+	}
+	return out
+}
+
+// coresGrid is how the cores of a host fill their pane: blocks side by side, and
+// below one another what does not fit so, each of rows and columns of bars.
+type coresGrid struct {
+	blocks        []block
+	across        int  // blocks side by side
+	width         int  // of a block
+	rows, columns int  // of a block; columns 0: one mark a core, or a group
+	height        int  // of all, heads included
+	joined        bool // there are more cores than marks
+}
+
+// layGrid is the grid for a pane of this width and at most so many lines. Where
+// heads don't fit, the cores stand together.
+func layGrid(h *fleet.Host, width, most int) coresGrid {
+	blocks := blocksOf(h)
+	best := coresGrid{}
+	for across := len(blocks); across >= 1 && len(blocks) > 1; across-- {
+		lines := (len(blocks) + across - 1) / across
+		g := coresGrid{blocks: blocks, across: across, width: width / across}
+		if most/lines < 2 || across > 1 && g.width < barsWidth {
+			continue
+		}
+		g.fill(h, g.width-2, most/lines-1)
+		g.height = lines * (g.rows + 1)
+		if best.height == 0 || g.better(&best) {
+			best = g
+		}
+	}
+	if best.height > 0 {
+		return best
+	}
+	all := block{places: make([]int, len(h.Cores))}
+	for i := range all.places {
+		all.places[i] = i
+	}
+	g := coresGrid{blocks: []block{all}, across: 1, width: width}
+	g.fill(h, width, most)
+	g.height = g.rows
+	return g
+}
+
+// fill shares out the largest block over lines of this width.
+func (g *coresGrid) fill(h *fleet.Host, width, most int) {
+	n := 0
+	for _, b := range g.blocks {
+		n = max(n, len(b.places))
+	}
+	if g.rows, g.columns = coresLayout(n, width, most); g.columns > 0 {
+		return
+	}
+	perLine := marksPerLine(coreID(h, len(h.Cores)-1), width)
+	rows := (n + perLine - 1) / perLine
+	g.rows, g.joined = min(rows, most), rows > most
+}
+
+// better says that g, with fewer blocks side by side, shows more than o or takes
+// a good deal less room: blocks stand best beside one another.
+func (g *coresGrid) better(o *coresGrid) bool {
+	if bars := g.columns > 0; bars != (o.columns > 0) {
+		return bars
+	}
+	if g.joined != o.joined {
+		return o.joined
+	}
+	return g.height*4 <= o.height*3
+}
+
 // drawCores shows every core of a host: as bars where there is room, else as
 // one mark each, else the busiest of groups; it says which. It returns how
 // many lines it used.
-func drawCores(a area, h *fleet.Host, parts []fleet.CoreParts, v *View, th Theme) int {
-	n := len(h.Cores)
-	if n == 0 {
+func drawCores(a area, h *fleet.Host, v *View, th Theme) int {
+	return drawGrid(a, layGrid(h, a.w, a.h), h, v, th)
+}
+
+func drawGrid(a area, g coresGrid, h *fleet.Host, v *View, th Theme) int {
+	if len(h.Cores) == 0 {
 		a.text(1, 0, unknown, "? no reading of the cores")
 		return 1
 	}
-	rows, columns := coresLayout(n, a.w, a.h)
-	if columns == 0 {
-		return drawCoreMarks(a, h)
+	each := g.rows
+	if len(g.blocks) > 1 {
+		each++
 	}
-	width := a.w / columns
-	for i, busy := range h.Cores {
-		cell := a.sub(i/rows*width, i%rows, width, 1)
-		var part *fleet.CoreParts
-		if i < len(parts) && len(parts) == n {
-			part = &parts[i]
+	for i, b := range g.blocks {
+		pane := a.sub(i%g.across*g.width, i/g.across*each, g.width, each)
+		if b.head != "" {
+			drawBlockHead(pane.row(0), h, b)
+			pane = pane.sub(0, 1, pane.w-2, pane.h)
 		}
-		drawCore(cell, coreID(h, i), busy, part, v, th, len(strconv.Itoa(coreID(h, n-1))))
+		if g.columns == 0 {
+			drawCoreMarks(pane, h, b.places)
+			continue
+		}
+		width := pane.w / g.columns
+		for k, place := range b.places {
+			drawCore(pane.sub(k/g.rows*width, k%g.rows, width, 1), h, place, v, th)
+		}
 	}
-	return rows
+	return g.height
+}
+
+// drawBlockHead names a socket and what its cores use.
+func drawBlockHead(a area, h *fleet.Host, b block) {
+	x := a.text(1, 0, head, cut(b.head, a.w-1))
+	used, known := 0.0, true
+	for _, place := range b.places {
+		used += h.Cores[place]
+		known = known && !math.IsNaN(h.Cores[place])
+	}
+	s := unknownText
+	if known {
+		s = oneDigit(used)
+	}
+	if s += " of " + plural(len(b.places), "core"); x+3+cells(s) < a.w {
+		a.text(x+3, 0, dim, s)
+	}
 }
 
 // coresPast says whether each core of a host gets a line with its last minute
 // beside its bar.
 func coresPast(h *fleet.Host, width, most int) bool {
-	return width >= 100 && len(h.Past.Cores) == len(h.Cores) && len(h.Cores) <= most
+	return width >= 100 && len(h.Past.Cores) == len(h.Cores) && len(h.Cores)+headsOf(blocksOf(h)) <= most
+}
+
+// headsOf is how many lines the heads of blocks take one below another.
+func headsOf(blocks []block) int {
+	if len(blocks) < 2 {
+		return 0
+	}
+	return len(blocks)
 }
 
 // drawCoresPast is a line a core: where its time goes now, and its last minute.
 func drawCoresPast(a area, h *fleet.Host, v *View, th Theme) int {
-	n := len(h.Cores)
 	past := min(max(a.w*2/5, 30), 60)
 	bars := a.sub(0, 0, a.w-past-2, a.h)
-	for i, busy := range h.Cores {
-		var part *fleet.CoreParts
-		if i < len(h.Past.Parts) && len(h.Past.Parts) == n {
-			part = &h.Past.Parts[i]
+	y := 0
+	for _, b := range blocksOf(h) {
+		if b.head != "" {
+			drawBlockHead(bars.row(y), h, b)
+			y++
 		}
-		drawCore(bars.row(i), coreID(h, i), busy, part, v, th, len(strconv.Itoa(coreID(h, n-1))))
-		a.spark(a.w-past-1, i, past, resample(h.Past.Cores[i], past), 1, roleChart.style())
+		for _, place := range b.places {
+			drawCore(bars.row(y), h, place, v, th)
+			a.spark(a.w-past-1, y, past, resample(h.Past.Cores[place], past), 1, roleChart.style())
+			y++
+		}
 	}
-	return n
+	return y
 }
 
 // coreID is the kernel's number of the i-th core.
@@ -99,8 +253,23 @@ func coreID(h *fleet.Host, i int) int {
 	return i
 }
 
-func drawCore(a area, id int, busy float64, part *fleet.CoreParts, v *View, th Theme, digits int) {
-	name := strconv.Itoa(id)
+// userWidth is what a core gets for the name of who has it, on lines as wide as
+// userFrom.
+const userWidth, userFrom = 22, 60
+
+// drawCore is one core: its number, a bar, and who has it where that is known.
+func drawCore(a area, h *fleet.Host, place int, v *View, th Theme) {
+	busy := h.Cores[place]
+	digits := len(strconv.Itoa(coreID(h, len(h.Cores)-1)))
+	var part *fleet.CoreParts
+	if parts := h.Past.Parts; len(parts) == len(h.Cores) {
+		part = &parts[place]
+	}
+	if a.w >= userFrom && len(h.Past.Users) > 0 {
+		a.text(a.w-userWidth+1, 0, dim, cutMiddle(userText(h, place), userWidth-2))
+		a.w -= userWidth
+	}
+	name := strconv.Itoa(coreID(h, place))
 	x := 1
 	if a.w >= 40 {
 		x = a.text(x, 0, dim, "core ")
@@ -121,6 +290,33 @@ func drawCore(a area, id int, busy float64, part *fleet.CoreParts, v *View, th T
 		}
 	}
 	a.right(x+bar+6, 0, normal, s+unit)
+	if busy >= fullCore && v.Screen != ClassScreen { // there it is what was asked for
+		a.text(x+bar+6, 0, roleSoon.style(), "!")
+	}
+}
+
+// fullCore is from what on a core gets a sign.
+const fullCore = 0.95
+
+// userText is who has a core, "node 2211" or, of one thread of several, "node/GC
+// 2215"; "" where nobody has it or it is not known.
+func userText(h *fleet.Host, place int) string {
+	if place >= len(h.Past.Users) || len(h.Past.Users) != len(h.Cores) {
+		return ""
+	}
+	u := &h.Past.Users[place]
+	if u.PID == 0 {
+		return ""
+	}
+	name := u.Name
+	for i := range h.Processes {
+		if p := &h.Processes[i]; p.PID == u.PID && p.Name != "" && p.Name != u.Name {
+			if name = p.Name; u.Name != "" {
+				name += "/" + u.Name
+			}
+		}
+	}
+	return or(name, unknownText) + " " + strconv.Itoa(u.TID)
 }
 
 // drawParts draws a bar of user, system and irq, then what is not busy: iowait
@@ -152,28 +348,37 @@ func drawParts(a area, x, n int, p fleet.CoreParts, th Theme) {
 
 // drawCoreMarks is one mark a core, in lines of eights, or the busiest of
 // groups where even that is too much.
-func drawCoreMarks(a area, h *fleet.Host) int {
-	if a.h == 0 {
-		return 0
+func drawCoreMarks(a area, h *fleet.Host, places []int) {
+	if a.h == 0 || len(places) == 0 {
+		return
 	}
-	digits := len(strconv.Itoa(coreID(h, len(h.Cores)-1)))
-	perLine := marksPerLine(coreID(h, len(h.Cores)-1), a.w)
-	cores, group := h.Cores, 1
-	for (len(cores)+perLine-1)/perLine > a.h {
+	last := coreID(h, len(h.Cores)-1)
+	digits := len(strconv.Itoa(last))
+	perLine := marksPerLine(last, a.w)
+	group := 1
+	for ((len(places)+group-1)/group+perLine-1)/perLine > a.h {
 		group++
-		cores = bands(h.Cores, (len(h.Cores)+group-1)/group)
 	}
-	y := 0
-	for from := 0; from < len(cores); from += perLine {
-		x := 1
-		a.right(x+digits, y, dim, strconv.Itoa(coreID(h, min(from*group, len(h.Cores)-1))))
-		x += digits + 1
-		for i, busy := range cores[from:min(from+perLine, len(cores))] {
-			a.mark(x+i+i/8, y, busy, busyStyle(busy))
+	y, i := 0, 0
+	for part := range slices.Chunk(places, group) {
+		if i == perLine {
+			y, i = y+1, 0
 		}
-		y++
+		if i == 0 {
+			a.right(1+digits, y, dim, strconv.Itoa(coreID(h, part[0])))
+		}
+		top := math.NaN()
+		for _, place := range part {
+			if busy := h.Cores[place]; !(busy <= top) && !math.IsNaN(busy) {
+				top = busy
+			}
+		}
+		a.mark(2+digits+i+i/8, y, top, busyStyle(top))
+		i++
 	}
-	return y
+	if s := "a mark = busiest of " + strconv.Itoa(group); group > 1 && 2+digits+i+i/8+2+cells(s) < a.w {
+		a.text(2+digits+i+i/8+2, y, dim, s)
+	}
 }
 
 // drawHeat is the cores of the fleet, a row a host, in the order of the table.

@@ -26,7 +26,7 @@ func detailHeight(h *fleet.Host, width, most int, coresOnly bool) int {
 	if width >= sideBySide && !coresOnly {
 		cores = besideFacts(width)
 	}
-	rows, _ := coresLayout(len(h.Cores), cores, most)
+	rows := layGrid(h, cores, most).height
 	switch {
 	case coresOnly:
 		return rows
@@ -43,31 +43,31 @@ func besideFacts(width int) int { return width*3/5 - 1 }
 // limits and services.
 func drawDetail(a area, f *Frame, v *View, p *plan, th Theme) {
 	h := &f.Hosts[p.rows[cursorRow(f, v, p.rows)]]
-	parts := h.Past.Parts
+	parted := len(h.Past.Parts) > 0
 	if p.alone(f) {
-		drawCoresTitle(a.row(0), len(parts) > 0, th, "cores of "+cutMiddle(h.Name, 24), machineLine(h))
+		drawCoresTitle(a.row(0), parted, th, "cores of "+cutMiddle(h.Name, 24), machineLine(h))
 	} else {
-		drawCoresTitle(a.row(0), len(parts) > 0, th, "selected: "+cutMiddle(h.Name, 24), "enter opens it")
+		drawCoresTitle(a.row(0), parted, th, "selected: "+cutMiddle(h.Name, 24), "enter opens it")
 	}
 	body := a.rows(1, a.h-1)
 	if p.right == 0 {
 		body = drawEngineLines(body, f, h)
 	}
 	if p.alone(f) && p.right > 0 {
-		drawCores(body, h, parts, v, th)
+		drawCores(body, h, v, th)
 		return
 	}
 	if body.w >= sideBySide {
 		left := body.sub(0, 0, besideFacts(body.w), body.h)
 		right := body.sub(left.w+2, 0, body.w, body.h)
-		n := drawCores(left, h, parts, v, th)
+		n := drawCores(left, h, v, th)
 		drawServices(left.rows(n, left.h-n), h, true)
 		y := drawFacts(right, h)
 		drawLimits(right.rows(y, right.h-y), h, true)
 		return
 	}
 	facts := min(factLines(h, body.w), max(body.h-2, 0))
-	n := drawCores(body.rows(0, max(body.h-facts, 1)), h, parts, v, th)
+	n := drawCores(body.rows(0, max(body.h-facts, 1)), h, v, th)
 	n += drawFactLines(body.rows(n, facts), h)
 	drawServices(body.rows(n, body.h-n), h, false)
 }
@@ -349,7 +349,30 @@ func machineLine(h *fleet.Host) string {
 			parts = append(parts, s)
 		}
 	}
+	if s := layoutText(h); s != "" {
+		parts = append(parts, s)
+	}
 	return strings.Join(parts, " ")
+}
+
+// layoutText is how many sockets, nodes and physical cores a machine has, where
+// that is more than one or other than its cores.
+func layoutText(h *fleet.Host) string {
+	l := fleet.LayoutOf(h.Machine.GetTopology())
+	var parts []string
+	if l.Sockets > 1 {
+		parts = append(parts, plural(l.Sockets, "socket"))
+	}
+	if l.Nodes > 1 && l.Nodes != l.Sockets {
+		parts = append(parts, plural(l.Nodes, "node"))
+	}
+	if l.Physical > 0 && l.Physical < len(h.Cores) {
+		parts = append(parts, grouped(float64(l.Physical))+" physical")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return grouped(float64(len(h.Cores))) + " cores: " + strings.Join(parts, ", ")
 }
 
 // drawCoresTitle is a title with what the parts of a bar are at its right end,

@@ -6,14 +6,17 @@ import (
 	"capmon/fleet"
 )
 
+// processesTop is the lines above the first process.
+const processesTop = 2
+
 // drawProcesses lists the processes that use most, the highest demand first,
 // with a mark for each thread whose demand is known. It returns the lines used:
 // none where the agent sends no processes.
-func drawProcesses(a area, h *fleet.Host) int {
+func drawProcesses(a area, h *fleet.Host, v *View) int {
 	if h.Processes == nil {
 		return 0
 	}
-	drawTitle(a.row(0), "processes", "CORES: 1.00 = one whole core")
+	drawTitle(a.row(0), "processes", "CORES: 1.00 = one whole core", "enter: its threads")
 	if len(h.Processes) == 0 {
 		a.text(1, 1, dim, "none uses much")
 		return 2
@@ -43,9 +46,15 @@ func drawProcesses(a area, h *fleet.Host) int {
 	}
 	a.text(place.flag, 1, head, "FLAG")
 	for i := range h.Processes {
-		drawProcess(a.row(2+i), h, &h.Processes[i], name, threads, bar, place)
+		row := a.row(processesTop + i)
+		drawProcess(row, h, &h.Processes[i], name, threads, bar, place)
+		row.zone(hit{own: hitProcess, item: h.Processes[i].PID})
+		if i == processAt(h, v) {
+			row.text(0, 0, roleCursor.style(), "▶")
+			row.paint(0, func(s style) style { return s | selected })
+		}
 	}
-	return 2 + len(h.Processes)
+	return processesTop + len(h.Processes)
 }
 
 // places are the right ends of numbers and the left ends of what follows.

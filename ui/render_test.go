@@ -203,6 +203,7 @@ func TestGolden(t *testing.T) {
 		v     View
 		w, h  int
 		ascii bool
+		dark  bool // drawn with colours, which are then left out
 	}{
 		"engine-80x24":        {f: scene["engine"], w: 80, h: 24},
 		"engine-120x40":       {f: scene["engine"], w: 120, h: 40},
@@ -250,6 +251,18 @@ func TestGolden(t *testing.T) {
 		"host-told-120x40":    {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 120, h: 40},
 		"host-told-200x50":    {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 200, h: 50},
 		"host-told-60x15":     {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 60, h: 15},
+		"host-cores-80x24":    {f: scene["sockets"], v: View{Screen: HostScreen, Host: "ws-2", Pane: CoresPane}, w: 80, h: 24},
+		"host-procs-80x24":    {f: told, v: View{Screen: HostScreen, Host: "ws-2", Pane: ProcessesPane, PID: 1801}, w: 80, h: 24},
+		"host-serving-80x24":  {f: told, v: View{Screen: HostScreen, Host: "ws-2", Pane: ServicesPane}, w: 80, h: 24},
+		"host-limits-80x24":   {f: told, v: View{Screen: HostScreen, Host: "ws-2", Pane: LimitsPane}, w: 80, h: 24},
+		"host-threads-80x24":  {f: told, v: View{Screen: HostScreen, Host: "ws-2", Threads: 2211, ThreadsOf: "node"}, w: 80, h: 24},
+		"host-threads-120x40": {f: told, v: View{Screen: HostScreen, Host: "ws-2", Threads: 2211, ThreadsOf: "node"}, w: 120, h: 40},
+		"host-sockets-120x40": {f: scene["sockets"], v: View{Screen: HostScreen, Host: "ws-1"}, w: 120, h: 40},
+		"host-sockets-200x50": {f: scene["8 sockets"], v: View{Screen: HostScreen, Host: "ws-1"}, w: 200, h: 50},
+		"host-nodes-200x50":   {f: scene["8 sockets"], v: View{Screen: HostScreen, Host: "ws-1", Pane: CoresPane}, w: 200, h: 50},
+		"cores-half-80x24":    {f: many.frame(), v: View{Screen: CoresScreen, Core: 3}, w: 80, h: 24, dark: true},
+		"cores-socket-120x40": {f: scene["sockets"], v: View{Screen: CoresScreen, Grouped: BySocket, Core: 3, Host: "ws-2"}, w: 120, h: 40},
+		"cores-nodes-80x24":   {f: scene["8 sockets"], v: View{Screen: CoresScreen, Grouped: ByNode, HotFirst: true}, w: 80, h: 24},
 		"help-80x24":          {f: three.frame(), v: View{Screen: HelpScreen}, w: 80, h: 24},
 		"help-120x40":         {f: three.frame(), v: View{Screen: HelpScreen}, w: 120, h: 40},
 		"cores-80x24":         {f: many.frame(), v: View{Screen: CoresScreen}, w: 80, h: 24},
@@ -295,7 +308,11 @@ func TestGolden(t *testing.T) {
 				c.v.Source = plural(len(c.f.Hosts), "agent")
 			}
 			c.v.Span = 15 * time.Minute
-			got := ansi.Strip(Render(c.f, c.v, c.w, c.h, theme(t, "mono", 0, c.ascii))) + "\n"
+			th := theme(t, "mono", 0, c.ascii)
+			if c.dark {
+				th = theme(t, "dark", 24, false)
+			}
+			got := ansi.Strip(Render(c.f, c.v, c.w, c.h, th)) + "\n"
 			path := filepath.Join("testdata", name+".txt")
 			if *update {
 				if err := os.MkdirAll("testdata", 0o755); err != nil {

@@ -120,6 +120,15 @@ func rowsOf(f *Frame, v *View, width int) []int {
 	if v.rows == nil {
 		return listRows(f, v, width)
 	}
+	key := rowsKeyOf(f, v, width)
+	if v.rows.list == nil || v.rows.key != key {
+		v.rows.key, v.rows.list = key, listRows(f, v, width)
+	}
+	return slices.Clone(v.rows.list)
+}
+
+// rowsKeyOf is what the rows stand on.
+func rowsKeyOf(f *Frame, v *View, width int) rowsKey {
 	key := rowsKey{filter: v.Filter, sort: effective(v.Sort, width), reverse: v.Reverse, hosts: len(f.Hosts), order: len(v.Order)}
 	if len(f.Hosts) > 0 {
 		key.first = &f.Hosts[0]
@@ -127,10 +136,7 @@ func rowsOf(f *Frame, v *View, width int) []int {
 	if len(v.Order) > 0 {
 		key.begin = &v.Order[0]
 	}
-	if v.rows.list == nil || v.rows.key != key {
-		v.rows.key, v.rows.list = key, listRows(f, v, width)
-	}
-	return slices.Clone(v.rows.list)
+	return key
 }
 
 // rowsMemo keeps the last answer of rowsOf, which a key or a frame asks for many

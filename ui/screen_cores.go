@@ -1,9 +1,7 @@
 package ui
 
 import (
-	"cmp"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -18,116 +16,15 @@ func init() {
 			rows := rowsOf(&m.frame, &m.view, m.w)
 			if len(rows) > 0 {
 				ask.Host = m.frame.Hosts[rows[cursorRow(&m.frame, &m.view, rows)]].Name
+				ask.Users = m.view.Core > 0
 			}
 		},
 	}
 }
 
-// Grouping is what the rows of the cores screen stand together by.
-type Grouping uint8
-
-// The groupings, as ctrl-g goes through them.
-const (
-	NoGroups Grouping = iota
-	ByPool
-	ByRole
-	ByZone
-	groupings
-)
-
-// String is the name in the second line.
-func (g Grouping) String() string { return [...]string{"off", "pool", "role", "zone"}[min(g, ByZone)] }
-
-// of is the group a host is in, "" where it has none.
-func (g Grouping) of(h *fleet.Host) string {
-	switch g {
-	case ByPool:
-		return h.Pool
-	case ByRole:
-		return label(h, "role")
-	case ByZone:
-		return label(h, "zone")
-	}
-	return ""
-}
-
-// coresLine is one line of the screen: a host, or the head of a group.
-type coresLine struct {
-	host int // index; -1: a head
-	head string
-}
-
-// coresPlan is where everything of the cores screen goes.
-type coresPlan struct {
-	lines  []coresLine
-	top    int // the first of them on screen
-	at     int // the line with the cursor
-	list   int // how many are on screen
-	name   int // cells of the names
-	cells  int // cells that a host's cores may fill
-	group  int // cores a cell, 1 and up; the busiest of them is shown
-	wide   int // cells a core, 1..3, where there are few
-	most   int // cores of the largest host
-	ruler  bool
-	scale  bool
-	status bool
-	bottom int
-}
-
-// coresTop is the lines above the ruler: header, verdict, summary.
-func coresTop(h int) int { return min(3, max(h-2, 1)) }
-
-const coresRight = 19 // MEAN HOT FLAG
-
-func planCores(f *Frame, v *View, w, h int) coresPlan {
-	p := coresPlan{ruler: h >= 10, scale: h >= 20, status: h >= 12}
-	rows := rowsOf(f, v, w)
-	if v.Grouped != NoGroups {
-		slices.SortStableFunc(rows, func(a, b int) int {
-			return cmp.Compare(v.Grouped.of(&f.Hosts[a]), v.Grouped.of(&f.Hosts[b]))
-		})
-	}
-	last := "\x00"
-	for _, i := range rows {
-		host := &f.Hosts[i]
-		if g := v.Grouped.of(host); v.Grouped != NoGroups && g != last {
-			last = g
-			p.lines = append(p.lines, coresLine{-1, v.Grouped.String() + " " + or(g, "without")})
-		}
-		if host.Name == v.Host {
-			p.at = len(p.lines)
-		}
-		p.lines = append(p.lines, coresLine{host: i})
-		p.name = max(p.name, cells(host.Name))
-		p.most = max(p.most, len(host.Cores))
-	}
-	if p.at == 0 && len(p.lines) > 0 && p.lines[0].host < 0 {
-		p.at = 1
-	}
-	p.name = min(max(p.name, 4), max(w/6, 6), 24)
-	p.cells = max(w-2-p.name-1-coresRight, 1)
-	p.group = max((p.most+p.cells-1)/p.cells, 1)
-	p.wide = 1
-	if p.most > 0 && p.group == 1 {
-		p.wide = min(max(p.cells/p.most, 1), 3)
-	}
-	used := coresTop(h)
-	for _, on := range []bool{p.ruler, p.scale, p.status} {
-		if on {
-			used++
-		}
-	}
-	if p.bottom = min(max(h-2, 0), 1); h >= 20 {
-		p.bottom = 2
-	}
-	p.list = max(h-used-p.bottom, 0)
-	p.top = scrolled(v.Top, p.at, p.list, len(p.lines))
-	return p
-}
-
 // drawCoresScreen is every core of the fleet: a row a host, a cell a core.
-func drawCoresScreen(a area, f *Frame, v *View, _ Theme) {
-	p := planCores(f, v, a.w, a.h)
+func drawCoresScreen(a area, f *Frame, v *View, th Theme) {
+	p := planCores(f, v, a.w, a.h, th)
 	if a.h < 6 {
 		drawVerdictOf(a.row(0), f, v, worst(f))
 	} else {
@@ -136,10 +33,10 @@ func drawCoresScreen(a area, f *Frame, v *View, _ Theme) {
 	}
 	y := coresTop(a.h)
 	if y > 2 || a.h >= 6 {
-		drawCoresSummary(a.row(y-1), f, v, &p)
+		drawCoresSummary(a.row(y-1), v, &p)
 	}
 	if p.ruler {
-		drawCoresRuler(a.row(y), &p)
+		drawCoresRuler(a.row(y), f, v, &p)
 		y++
 	}
 	list := a.rows(y, p.list)
@@ -167,7 +64,12 @@ func drawCoresScreen(a area, f *Frame, v *View, _ Theme) {
 
 func coresWhere(p *coresPlan) []segment {
 	cell := "cell=1 core"
-	if p.group > 1 {
+	switch {
+	case p.half && p.group > 1:
+		cell = "cell=2 × max of " + strconv.Itoa(p.group)
+	case p.half:
+		cell = "cell=2 cores"
+	case p.group > 1:
 		cell = "cell=max of " + strconv.Itoa(p.group)
 	}
 	s := []segment{{"2 cores", normal, 5, false}, {cell, normal, 6, false}}
@@ -177,53 +79,25 @@ func coresWhere(p *coresPlan) []segment {
 	return s
 }
 
-// drawCoresSummary counts the cores that are listed.
-func drawCoresSummary(a area, f *Frame, v *View, p *coresPlan) {
-	var sum float64
-	known, unknowns, busy, idle, hosts := 0, 0, 0, 0, 0
-	hot, hotAt := math.NaN(), ""
-	for _, l := range p.lines {
-		if l.host < 0 {
-			continue
-		}
-		h := &f.Hosts[l.host]
-		if len(h.Cores) == 0 || h.State == fleet.Down {
-			hosts++
-			continue
-		}
-		for i, c := range h.Cores {
-			switch {
-			case math.IsNaN(c):
-				unknowns++
-				continue
-			case c >= 0.90:
-				busy++
-			case c < 0.05:
-				idle++
-			}
-			known++
-			sum += c
-			if !(c <= hot) {
-				hot, hotAt = c, cutMiddle(h.Name, 16)+"/c"+strconv.Itoa(coreID(h, i))
-			}
-		}
-	}
+// drawCoresSummary is what the cores that are listed come to.
+func drawCoresSummary(a area, v *View, p *coresPlan) {
+	sums := &p.sums
 	order := "core"
 	if v.HotFirst {
 		order = "hot first"
 	}
 	parts := [][2]string{
-		{"", grouped(float64(known+unknowns)) + " cores"},
-		{"mean ", percent(num(sum/float64(known))) + "%"},
-		{"≥90%: ", strconv.Itoa(busy)},
-		{"idle(<5%): ", strconv.Itoa(idle)},
-		{"hottest ", strings.TrimSpace(hotAt + " " + percent(num(hot)) + "%")},
+		{"", grouped(float64(sums.known+sums.unknowns)) + " cores"},
+		{"mean ", percent(num(sums.sum/float64(sums.known))) + "%"},
+		{"≥90%: ", strconv.Itoa(sums.busy)},
+		{"idle(<5%): ", strconv.Itoa(sums.idle)},
+		{"hottest ", strings.TrimSpace(sums.hotAt + " " + percent(num(sums.hot)) + "%")},
 	}
-	if known == 0 {
+	if sums.known == 0 {
 		parts = [][2]string{{"", "? no core is known"}}
 	}
-	if hosts > 0 {
-		parts = append(parts, [2]string{"", plural(hosts, "host") + " with no data"})
+	if sums.silent > 0 {
+		parts = append(parts, [2]string{"", plural(sums.silent, "host") + " with no data"})
 	}
 	parts = append(parts, [2]string{"o order: ", order}, [2]string{"s sort: ", v.Sort.String()})
 	if v.Grouped != NoGroups {
@@ -242,23 +116,50 @@ func drawCoresSummary(a area, f *Frame, v *View, p *coresPlan) {
 	}
 }
 
-// drawCoresRuler numbers the cells, every 8 or 16 cores.
-func drawCoresRuler(a area, p *coresPlan) {
+// drawCoresRuler numbers the cores, every 8 or 16, or names the sections of the
+// host under the cursor.
+func drawCoresRuler(a area, f *Frame, v *View, p *coresPlan) {
 	a.text(1, 0, head, "HOST")
 	at := 2 + p.name
-	every := 8
-	for every*p.wide/p.group < 6 {
-		every *= 2
-	}
-	for core := 0; core < p.most; core += every {
-		if x := at + core/p.group*p.wide; x+cells(strconv.Itoa(core)) <= at+p.cells {
-			a.text(x, 0, dim, strconv.Itoa(core))
+	room := a.sub(at, 0, p.cells, 1)
+	switch {
+	case v.Grouped.within():
+		if p.at < len(p.lines) && p.lines[p.at].host >= 0 {
+			drawSectionNames(room, &f.Hosts[p.lines[p.at].host], v, p)
+		}
+	case v.HotFirst:
+		room.text(0, 0, dim, first(room.w, "each host's busiest first", "busiest first", "hot"))
+	default:
+		each := p.group // cores a cell
+		if p.half {
+			each *= 2
+		}
+		every := 8
+		for every*p.wide/each < 6 {
+			every *= 2
+		}
+		for core := 0; core < p.most; core += every {
+			if x := core / each * p.wide; x+cells(strconv.Itoa(core)) <= p.cells {
+				room.text(x, 0, dim, strconv.Itoa(core))
+			}
 		}
 	}
 	right := a.sub(a.w-coresRight, 0, coresRight, 1)
 	right.right(5, 0, head, "MEAN")
 	right.right(9, 0, head, "HOT")
 	right.text(10, 0, head, "FLAG")
+}
+
+// drawSectionNames is the ruler where each host has its cells in sections.
+func drawSectionNames(a area, h *fleet.Host, v *View, p *coresPlan) {
+	x := 0
+	for _, s := range sectionsOf(h, v.Grouped) {
+		n := p.sectionCells(len(s.places))
+		name := or(s.name, v.Grouped.String()+" "+unknownText)
+		_, number, _ := strings.Cut(name, " ")
+		a.sub(x, 0, n, 1).text(0, 0, dim, first(n, name, name[:1]+number, number, ""))
+		x += n + 1
+	}
 }
 
 func drawCoresLine(a area, f *Frame, v *View, p *coresPlan, at int) {
@@ -272,22 +173,14 @@ func drawCoresLine(a area, f *Frame, v *View, p *coresPlan, at int) {
 	a.text(1, 0, normal, cutMiddle(h.Name, p.name))
 	row := a.sub(2+p.name, 0, p.cells, 1)
 	down := h.State == fleet.Down || h.State == fleet.Unseen
-	values := coreCells(h, v, p)
-	if down || len(values) == 0 {
-		values = nil
-		row.fill(0, 0, min(max((p.most+p.group-1)/p.group*p.wide, 1), p.cells), '?', unknown)
-	}
-	cursor := -1
-	if at == p.at {
-		cursor = v.Core - 1
-	}
-	for i, busy := range values {
-		for k := range p.wide {
-			row.mark(i*p.wide+k, 0, busy, busyStyle(busy))
+	if down || len(h.Cores) == 0 {
+		row.fill(0, 0, p.widest, '?', unknown)
+	} else {
+		cursor := -1
+		if at == p.at {
+			cursor = v.Core - 1
 		}
-		if i == cursor {
-			row.sub(i*p.wide, 0, p.wide, 1).paint(0, func(style) style { return rolePaused.style() })
-		}
+		drawMarks(row, h, v, p, cursor)
 	}
 	right := a.sub(a.w-coresRight, 0, coresRight, 1)
 	if !down {
@@ -317,48 +210,47 @@ func drawCoresLine(a area, f *Frame, v *View, p *coresPlan, at int) {
 	}
 }
 
-// coreCells are the cells of one host: its cores, hot first where that is
-// chosen, the busiest of each group where there are more cores than cells.
-func coreCells(h *fleet.Host, v *View, p *coresPlan) []float64 {
-	order := coreOrder(h, v)
-	values := make([]float64, len(order))
-	for i, k := range order {
-		values[i] = h.Cores[k]
+// drawMarks is one cell a mark, or two marks in a cell, the section after the
+// other. cursor is the mark that is pointed out; -1: none.
+func drawMarks(a area, h *fleet.Host, v *View, p *coresPlan, cursor int) {
+	for _, s := range marksOf(h, v, p) {
+		n := len(s.places) * p.wide
+		if p.half {
+			n = (len(s.places) + 1) / 2
+			drawTwos(a.sub(0, 0, n, 1), h, s.places, cursor)
+		} else {
+			for i, place := range s.places {
+				cell := a.sub(i*p.wide, 0, p.wide, 1)
+				for k := range p.wide {
+					cell.mark(k, 0, h.Cores[place], busyStyle(h.Cores[place]))
+				}
+				if i == cursor {
+					cell.paint(0, func(style) style { return rolePaused.style() })
+				}
+			}
+		}
+		cursor -= len(s.places)
+		a = a.sub(n+1, 0, a.w, 1) // a gap between two sections
 	}
-	if p.group == 1 {
-		return values
-	}
-	out := make([]float64, 0, (len(values)+p.group-1)/p.group)
-	for part := range slices.Chunk(values, p.group) {
-		out = append(out, highest(part))
-	}
-	return out
 }
 
-// coreOrder are the places of a host's cores as the screen shows them.
-func coreOrder(h *fleet.Host, v *View) []int {
-	order := make([]int, len(h.Cores))
-	for i := range order {
-		order[i] = i
+// drawTwos is two marks a cell, the one above the other.
+func drawTwos(a area, h *fleet.Host, places []int, cursor int) {
+	for i := 0; i < len(places); i += 2 {
+		upper, x := h.Cores[places[i]], i/2
+		switch {
+		case cursor == i:
+			a.put(x, 0, 1, '▀', roleCursor.style())
+		case cursor == i+1 && i+1 < len(places):
+			a.put(x, 0, 1, '▄', roleCursor.style())
+		case i+1 < len(places):
+			a.markTwo(x, 0, upper, h.Cores[places[i+1]])
+		case math.IsNaN(upper):
+			a.put(x, 0, 1, '?', unknown)
+		default: // an odd number of them
+			a.put(x, 0, 1, '▀', busyStyle(upper))
+		}
 	}
-	if v.HotFirst {
-		slices.SortStableFunc(order, func(a, b int) int {
-			return highFirst(num(h.Cores[a]), num(h.Cores[b]))
-		})
-	}
-	return order
-}
-
-// coreUnder is the core under the cell cursor: the busiest of its cell. Not ok
-// where there is no cell cursor, or no such cell.
-func coreUnder(h *fleet.Host, v *View, p *coresPlan) (place int, ok bool) {
-	order := coreOrder(h, v)
-	from := (v.Core - 1) * p.group
-	if v.Core < 1 || from >= len(order) {
-		return 0, false
-	}
-	cell := order[from:min(from+p.group, len(order))]
-	return slices.MinFunc(cell, func(a, b int) int { return highFirst(num(h.Cores[a]), num(h.Cores[b])) }), true
 }
 
 // drawCoresStatus names what is under the cursor: the core, its last minute, and
@@ -382,7 +274,13 @@ func drawCoresStatus(a area, f *Frame, v *View, p *coresPlan) {
 	if p.group > 1 {
 		s += ", busiest of its cell"
 	}
+	if where := placeText(h, place); where != "" && a.w-x-cells(s) >= 60+cells(where) {
+		s += "  " + where
+	}
 	x = a.text(x, 0, normal, s) + 2
+	if user := userText(h, place); user != "" && x+cells(user)+4 < a.w {
+		x = a.text(x, 0, strong, user) + 2
+	}
 	if past := h.Past.Cores; place < len(past) && a.w-x >= 30 {
 		x = a.text(x, 0, dim, "last 60s ")
 		n := min(60, a.w-x-20)
@@ -392,6 +290,32 @@ func drawCoresStatus(a area, f *Frame, v *View, p *coresPlan) {
 	if s := coreLine(h); s != "" && x+12 < a.w {
 		a.text(x, 0, dim, cut(s, a.w-x-1))
 	}
+}
+
+// placeText is where a core sits, where its machine has more than one of it, and
+// the other threads of its physical core; "" where nothing is to be said.
+func placeText(h *fleet.Host, place int) string {
+	places := h.Places()
+	if place >= len(places) {
+		return ""
+	}
+	layout := fleet.LayoutOf(h.Machine.GetTopology())
+	at := places[place]
+	var parts []string
+	for _, of := range []struct {
+		name    string
+		n, many int
+	}{{"socket", at.Socket, layout.Sockets}, {"node", at.Node, layout.Nodes}} {
+		if of.n >= 0 && of.many > 1 {
+			parts = append(parts, of.name+" "+strconv.Itoa(of.n))
+		}
+	}
+	for i, other := range places {
+		if i != place && at.Physical >= 0 && other.Physical == at.Physical {
+			parts = append(parts, "twin of "+strconv.Itoa(coreID(h, i)))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // coreLine is what makes a core of this machine busy, as far as that is known:
@@ -413,25 +337,40 @@ func oneDigitCore(v float64) string { return coreCount(capacity.Known(v)) + " co
 // drawCoresScale explains the heights.
 func drawCoresScale(a area, p *coresPlan) {
 	x := a.text(1, 0, dim, "scale ")
-	// As area.mark rounds.
-	steps := [...]string{"<19", "<31", "<44", "<56", "<69", "<81", "<94", "≥94"}
-	if a.c.ascii {
+	switch {
+	case a.c.ascii:
 		x = a.text(x, 0, dim, "0..9 tenths of a core, # full")
-	} else {
-		for i := 1; i <= 8; i++ {
+	case p.half:
+		for i, step := range [rampSteps]string{"<17", "<33", "<50", "<67", "<83", "≥83"} { // as rampLevel cuts
 			x++
-			share := float64(i) / 8
+			level := (float64(i) + 0.5) / rampSteps
+			a.put(x, 0, 1, '▀', pairStyle(level, level))
+			x = a.text(x+2, 0, dim, step)
+		}
+		x = a.text(x, 0, dim, "  upper half: a core, lower: the next")
+	default:
+		for i, step := range [...]string{"<19", "<31", "<44", "<56", "<69", "<81", "<94", "≥94"} { // as area.mark rounds
+			x++
+			share := float64(i+1) / 8
 			a.mark(x, 0, share, busyStyle(share))
-			x = a.text(x+2, 0, dim, steps[i-1])
+			x = a.text(x+2, 0, dim, step)
 		}
 	}
-	for _, s := range []string{"  ? no data", "  (colour repeats the height, never alone)"} {
+	more := []string{"  ? no data"}
+	if !p.half {
+		more = append(more, "  (colour repeats the height, never alone)")
+	}
+	for _, s := range more {
 		if x+cells(s) < a.w {
 			x = a.text(x, 0, dim, s)
 		}
 	}
 	if p.group > 1 {
-		if s := "  a cell is the busiest of " + strconv.Itoa(p.group) + " cores"; x+cells(s) < a.w {
+		what := "  a cell"
+		if p.half {
+			what = "  a half"
+		}
+		if s := what + " is the busiest of " + strconv.Itoa(p.group) + " cores"; x+cells(s) < a.w {
 			a.text(x, 0, dim, s)
 		}
 	}
@@ -439,17 +378,17 @@ func drawCoresScale(a area, p *coresPlan) {
 
 // coresSettle keeps the first row on screen and the cell cursor on a cell.
 func coresSettle(m *model) {
-	p := planCores(&m.frame, &m.view, m.w, m.h)
+	p := planCores(&m.frame, &m.view, m.w, m.h, m.theme)
 	m.view.Top = p.top
 	if p.at < len(p.lines) && p.lines[p.at].host >= 0 {
 		h := &m.frame.Hosts[p.lines[p.at].host]
-		m.view.Core = min(m.view.Core, (len(h.Cores)+p.group-1)/p.group)
+		m.view.Core = min(m.view.Core, marks(h, &m.view, &p))
 	}
 }
 
 func coresAct(m *model, do action) bool {
 	v := &m.view
-	p := planCores(&m.frame, v, m.w, m.h)
+	p := planCores(&m.frame, v, m.w, m.h, m.theme)
 	move := func(to int) bool {
 		step := 1
 		if to < p.at {
@@ -495,7 +434,7 @@ func coresAct(m *model, do action) bool {
 			v.Note = "hot cores first: a lone mark at the left is one thread"
 		}
 	case actGroups:
-		v.Grouped = (v.Grouped + 1) % groupings
+		v.Grouped = nextGrouping(&m.frame, v, m.w)
 		v.Note = "group: " + v.Grouped.String()
 	case actBack:
 		if v.Core > 0 {

@@ -75,11 +75,22 @@ func FilterHelp() string {
 // helpEntry is a line of help: a heading, or a key and what it does.
 type helpEntry struct{ key, does string }
 
-// helpGroups are the key table by heading, then signs and numbers.
-func helpGroups() [][]helpEntry {
+// helpGroups are the key table by heading, then signs and numbers. What only a
+// class or a story knows stands first over these and is left out elsewhere.
+func helpGroups(over Screen) [][]helpEntry {
 	var groups [][]helpEntry
 	at := map[string]int{}
+	ofDemo := func(k Key) bool { return len(k.On) == 1 && (k.On[0] == ClassScreen || k.On[0] == StoryScreen) }
+	first, rest := []Key(nil), []Key(nil)
 	for _, k := range table {
+		switch {
+		case !ofDemo(k):
+			rest = append(rest, k)
+		case k.On[0] == over:
+			first = append(first, k)
+		}
+	}
+	for _, k := range append(first, rest...) {
 		i, ok := at[k.Group]
 		if !ok {
 			i = len(groups)
@@ -112,12 +123,12 @@ func helpGroups() [][]helpEntry {
 func init() {
 	pages[HelpScreen] = page{
 		name: "help", draw: func(a area, f *Frame, v *View, _ Theme) { drawHelp(a, f, v) },
-		body: func(_ *Frame, _ *View, w, h int, th Theme) (*canvas, int) {
+		body: func(_ *Frame, v *View, w, h int, th Theme) (*canvas, int) {
 			foot := 0
 			if h >= 3 {
 				foot = 1
 			}
-			return helpBody(w, th.ascii), h - 1 - foot
+			return helpBody(w, th.ascii, v.Behind), h - 1 - foot
 		},
 	}
 }
@@ -130,7 +141,7 @@ func drawHelp(a area, f *Frame, v *View) {
 		drawFooter(a.row(a.h-1), f, v, len(f.Hosts))
 	}
 	body := a.rows(1, a.h-1-foot)
-	scroll(body, helpBody(body.w, a.c.ascii), v.Scroll)
+	scroll(body, helpBody(body.w, a.c.ascii, v.Behind), v.Scroll)
 }
 
 func drawHelpHeader(a area, f *Frame, v *View, on string) {
@@ -147,8 +158,8 @@ func drawHelpHeader(a area, f *Frame, v *View, on string) {
 
 // helpBody sets the groups in columns that are as even as they can be, and
 // what the numbers mean below them.
-func helpBody(w int, ascii bool) *canvas {
-	groups := helpGroups()
+func helpBody(w int, ascii bool, over Screen) *canvas {
+	groups := helpGroups(over)
 	numbers := groups[len(groups)-1]
 	groups = groups[:len(groups)-1]
 	columns := min(max(w/38, 1), 3)
@@ -165,7 +176,11 @@ func helpBody(w int, ascii bool) *canvas {
 		}
 	}
 	y := drawGroup(a, limit+1, numbers)
-	a.text(1, y+1, dim, first(w-2, "capmon changes nothing on hosts; a story's x ends a server that the story started    keys can be changed: capmon keys --write", "capmon changes nothing on hosts; x of a story: its own server"))
+	harmless := "capmon changes nothing on hosts"
+	if over == StoryScreen {
+		harmless += "; x ends a server that the story started"
+	}
+	a.text(1, y+1, dim, first(w-2, harmless+"    keys can be changed: capmon keys --write", harmless))
 	return c
 }
 

@@ -8,12 +8,16 @@ import (
 
 	"capmon/capacity"
 	"capmon/fleet"
+	"capmon/sample"
 )
 
 func init() {
 	pages[HostScreen] = page{
-		name: "host", draw: drawHost, body: hostScrolls,
-		ask: func(m *model, ask *fleet.Ask) { ask.Host = m.view.Host },
+		name: "host", draw: drawHost, body: hostScrolls, act: hostAct, click: hostClick,
+		ask: func(m *model, ask *fleet.Ask) {
+			ask.Host, ask.PID = m.view.Host, m.view.Threads
+			ask.Users = m.view.Threads == 0
+		},
 	}
 }
 
@@ -34,11 +38,16 @@ func drawHost(a area, f *Frame, v *View, th Theme) {
 	}
 	if a.h >= 20 {
 		foot = 2
-		drawTitle(a.row(a.h - 2))
+		drawPaneBar(a.row(a.h-2), h, v)
 	}
 	body := a.rows(top, a.h-top-foot)
 	if h != nil {
-		scroll(body, hostBody(f, h, v, th, body.w, body.h, a.c.ascii), v.Scroll)
+		b := layHost(f, h, v, th, body.w, body.h)
+		key := "j"
+		if b.processes >= 0 {
+			key = "ctrl-d"
+		}
+		scrollBy(body, b.canvas, v.Scroll, key)
 	}
 	if foot > 0 {
 		drawFooter(a.row(a.h-1), f, v, len(f.Hosts))
@@ -62,7 +71,7 @@ func hostScrolls(f *Frame, v *View, w, h int, th Theme) (*canvas, int) {
 		foot = 1
 	}
 	visible := h - top - foot
-	return hostBody(f, host, v, th, w, visible, th.ascii), visible
+	return layHost(f, host, v, th, w, visible).canvas, visible
 }
 
 func hostSegments(h *fleet.Host, v *View) []segment {
@@ -235,44 +244,87 @@ func roomText(h *fleet.Host) string {
 	return unknownText
 }
 
-// hostBody draws the panes of a host on a canvas of their own, at least h
-// lines tall: what is left goes to its history.
-func hostBody(f *Frame, host *fleet.Host, v *View, th Theme, w, h int, ascii bool) *canvas {
-	most := max(h/2, 4) // half of the height
-	rows, _ := coresLayout(len(host.Cores), w, most)
-	aside := coresPast(host, w, most)
-	if aside {
-		rows = len(host.Cores)
-	}
-	c := newCanvas(w, rows+len(host.Processes)+len(host.Services)+len(host.Limits)+3*len(host.Learned)+66, ascii)
+// hostBody is the part of the screen that scrolls, drawn in whole.
+type hostBody struct {
+	*canvas
+	processes int // the line of the first process; -1: none are listed
+}
+
+// layHost draws the panes of a host that are wanted on a canvas of their own, at
+// least h lines tall: what is left goes to its history.
+func layHost(f *Frame, host *fleet.Host, v *View, th Theme, w, h int) hostBody {
+	c := newCanvas(w, 2*len(host.Cores)+len(host.Processes)+len(host.Services)+len(host.Limits)+3*len(host.Learned)+max(h, 0)+sample.MaxDetailed+66, th.ascii)
+	b := hostBody{canvas: c, processes: -1}
 	a := c.all()
 	y := 0
-	if len(host.Cores) > 0 {
-		drawCoresTitle(a.row(y), len(host.Past.Parts) > 0, th, coresHeadOf(host, aside)...)
-		y++
-		if aside {
-			y += drawCoresPast(a.rows(y, rows), host, v, th)
-		} else {
-			y += drawCores(a.rows(y, rows), host, host.Past.Parts, v, th)
+	if v.Threads != 0 {
+		y = drawThreads(a, host, v)
+		b.crop(y, h)
+		return b
+	}
+	most := max(h/2, 4) // half of the height
+	if v.Pane == CoresPane {
+		most = max(h-1, 4)
+	}
+	if v.Pane.has(CoresPane) && len(host.Cores) > 0 {
+		y += drawCoresPane(a, host, v, th, most)
+	}
+	if v.Pane.has(ProcessesPane) {
+		if len(host.Processes) > 0 {
+			b.processes = y + processesTop
+		}
+		y += drawProcesses(a.rows(y, a.h-y), host, v)
+		if host.Processes == nil && v.Pane == ProcessesPane {
+			a.text(1, y, unknown, "? this agent does not tell its processes")
+			y++
 		}
 	}
-	y += drawProcesses(a.rows(y, a.h-y), host)
-	y += drawServing(a.rows(y, a.h-y), host)
-	y += drawLearnedHost(a.rows(y, a.h-y), f, host)
-	if w >= sideBySide {
-		half := w * 9 / 20 // limits say where they come from
-		y += max(drawMachinePane(a.sub(0, y, half-1, a.h), host), drawLimitsPane(a.sub(half, y, w-half, a.h), host))
-	} else {
-		y += drawLimitsPane(a.rows(y, a.h-y), host)
-		y += drawMachinePane(a.rows(y, a.h-y), host)
+	if v.Pane.has(ServicesPane) {
+		y += drawServing(a.rows(y, a.h-y), host)
+		y += drawLearnedHost(a.rows(y, a.h-y), f, host)
 	}
-	agent := drawCollectors(newCanvas(w, c.h, ascii).all(), host)
-	y += drawPast(a.rows(y, max(h-y-agent, 4)), host)
-	y += drawCollectors(a.rows(y, a.h-y), host)
-	c.h = max(y, h)
-	c.cells = c.cells[:min(c.h*c.w, len(c.cells))]
-	c.h = len(c.cells) / max(c.w, 1)
-	return c
+	if v.Pane.has(LimitsPane) {
+		y += drawLimitsAndMachine(a.rows(y, a.h-y), host)
+	}
+	agent := 0
+	if v.Pane.has(LimitsPane) {
+		agent = drawCollectors(newCanvas(w, c.h, th.ascii).all(), host)
+	}
+	if left := h - y - agent; v.Pane == AllPanes || left >= 4 {
+		y += drawPast(a.rows(y, max(left, 4)), host)
+	}
+	if v.Pane.has(LimitsPane) {
+		y += drawCollectors(a.rows(y, a.h-y), host)
+	}
+	b.crop(y, h)
+	return b
+}
+
+// crop leaves used lines, and at least so many.
+func (b *hostBody) crop(used, least int) {
+	b.h = min(max(used, least), b.h)
+	b.cells = b.cells[:b.h*b.w]
+}
+
+// drawCoresPane is the cores with their title, in at most so many lines below it.
+func drawCoresPane(a area, host *fleet.Host, v *View, th Theme, most int) int {
+	aside := coresPast(host, a.w, most)
+	drawCoresTitle(a.row(0), len(host.Past.Parts) > 0, th, coresHeadOf(host, aside)...)
+	if aside {
+		return 1 + drawCoresPast(a.rows(1, a.h), host, v, th)
+	}
+	g := layGrid(host, a.w, most)
+	return 1 + drawGrid(a.rows(1, g.height), g, host, v, th)
+}
+
+// drawLimitsAndMachine are two panes, side by side where there is room.
+func drawLimitsAndMachine(a area, host *fleet.Host) int {
+	if a.w >= sideBySide {
+		half := a.w * 9 / 20 // limits say where they come from
+		return max(drawMachinePane(a.sub(0, 0, half-1, a.h), host), drawLimitsPane(a.sub(half, 0, a.w-half, a.h), host))
+	}
+	y := drawLimitsPane(a, host)
+	return y + drawMachinePane(a.rows(y, a.h-y), host)
 }
 
 func drawMachinePane(a area, h *fleet.Host) int {

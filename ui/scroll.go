@@ -6,9 +6,12 @@ import (
 	"capmon/fleet"
 )
 
-// scroll shows the lines of tall from the given one on, and says in its last
-// line how many follow.
-func scroll(a area, tall *canvas, from int) {
+// scroll shows the lines of tall from the given one on, with what can be clicked
+// in them, and says in its last line how many follow.
+func scroll(a area, tall *canvas, from int) { scrollBy(a, tall, from, "j") }
+
+// scrollBy also says which key shows them.
+func scrollBy(a area, tall *canvas, from int, key string) {
 	used := tall.h
 	for used > 0 && tall.lineEnd(used-1) == 0 {
 		used--
@@ -17,9 +20,14 @@ func scroll(a area, tall *canvas, from int) {
 	for y := range min(a.h, tall.h-from) {
 		copyRow(a, y, tall, from+y)
 	}
+	for _, z := range tall.zones {
+		if y := z.area.y - from; y >= 0 && y < a.h {
+			a.sub(z.area.x, y, z.area.w, min(z.area.h, a.h-y)).zone(z.hit)
+		}
+	}
 	if rest := used - from - a.h; rest > 0 && a.h > 1 {
 		a.fill(0, a.h-1, a.w, ' ', normal)
-		a.text(1, a.h-1, dim, plural(rest+1, "more line")+": j")
+		a.text(1, a.h-1, dim, plural(rest+1, "more line")+": "+key)
 	}
 }
 

@@ -187,7 +187,12 @@ func TestTabGoesRound(t *testing.T) {
 	for range 12 {
 		d.press("tab")
 		seen = append(seen, d.m.view.Screen)
-		if d.m.view.Screen == PlanScreen { // where tab goes through the fields
+		switch d.m.view.Screen {
+		case PlanScreen: // where tab goes through the fields
+			d.press("6")
+		case HostScreen: // and here through the panes
+			d.press("4")
+			seen = append(seen, d.m.view.Screen)
 			d.press("6")
 		}
 	}

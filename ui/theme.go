@@ -37,6 +37,10 @@ const (
 	roleSteal
 	roleRamp // the first of rampSteps levels of busy
 	roles    = roleRamp + rampSteps
+	// From here on two cores in one cell, the one above the other: a pair of the
+	// levels of busy, as foreground and background.
+	rolePair = roles
+	styles   = rolePair + rampSteps*rampSteps
 )
 
 const rampSteps = 6
@@ -62,8 +66,17 @@ const (
 
 // busyStyle is the colour of a share 0..1 of being busy.
 func busyStyle(share float64) style {
-	return style(roleRamp) + style(min(max(int(share*rampSteps), 0), rampSteps-1))
+	return style(roleRamp) + style(rampLevel(share))
 }
+
+// pairStyle is the colour of two cores in one cell: of ▀ the upper is the
+// foreground, of ▄ what is given first is.
+func pairStyle(fg, bg float64) style {
+	return style(rolePair) + style(rampLevel(fg)*rampSteps+rampLevel(bg))
+}
+
+// rampLevel is 0..rampSteps-1.
+func rampLevel(share float64) int { return min(max(int(share*rampSteps), 0), rampSteps-1) }
 
 // graphic roles keep their shape on the selected row where that can only be
 // shown by reversing: a reversed bar would say the opposite.
@@ -103,6 +116,9 @@ type look struct {
 	paper     colour
 	on        []colour
 	ink       [roles]ink
+	// heat is the ramp of cells that are all colour, from the 256 that every
+	// terminal of so many shows alike; zero: there are none.
+	heat [rampSteps]colour
 }
 
 // Okabe and Ito's colours where something is said; see theme_test.go for the
@@ -116,6 +132,9 @@ var looks = map[string]*look{
 		on: []colour{
 			hex(0x000000), hex(0x1e1e1e), hex(0x300a24), hex(0x002b36), hex(0x282828),
 			hex(0x282c34), hex(0x282a36), hex(0x1a1b26), hex(0x2e3440),
+		},
+		heat: [rampSteps]colour{
+			hex(0x005f87), hex(0x0087af), hex(0x00afaf), hex(0x5fd787), hex(0xd7d75f), hex(0xffff5f),
 		},
 		ink: [roles]ink{
 			roleStrong:   {bold: true},
@@ -153,6 +172,9 @@ var looks = map[string]*look{
 		selection: hex(0xdde9f6),
 		text:      hex(0x1a1a1a),
 		paper:     hex(0xffffff),
+		heat: [rampSteps]colour{
+			hex(0x87d7ff), hex(0x5fafd7), hex(0x0087af), hex(0x005f87), hex(0x303030), hex(0x000000),
+		},
 		ink: [roles]ink{
 			roleStrong:   {bold: true},
 			roleDim:      {fg: hex(0x55595e)},
@@ -247,7 +269,8 @@ type Theme struct {
 	ascii   bool
 	letters bool // parts of a core's time are told apart by letters
 	painted bool // every cell has a background of ours
-	seq     *[2 * roles]string
+	pairs   bool // two cores fit in a cell, told apart by colour alone
+	seq     *[2 * styles]string
 }
 
 // NewTheme returns the named theme ("" is dark) for a terminal that knows
@@ -267,13 +290,37 @@ func NewTheme(name string, bits int, ascii bool) (Theme, error) {
 	}
 	th := Theme{
 		name: name, ascii: ascii, letters: ascii || bits <= 4 || name == "mono",
-		painted: lk.paper != 0, seq: new([2 * roles]string),
+		painted: lk.paper != 0, seq: new([2 * styles]string), pairs: lk.heat[0] != 0 && bits >= 8 && !ascii,
 	}
 	for r := range roles {
 		th.seq[r] = lk.sequence(r, bits, false)
-		th.seq[roles+r] = lk.sequence(r, bits, true)
+		th.seq[styles+r] = lk.sequence(r, bits, true)
+	}
+	if th.pairs {
+		lk.pairs(th.seq, bits)
 	}
 	return th, nil
+}
+
+// pairs makes the sequences of two levels in one cell, which are the same on the
+// selected row.
+func (lk *look) pairs(seq *[2 * styles]string, bits int) {
+	write := rgb
+	if bits < 24 {
+		write = xterm
+	}
+	var fg, bg [rampSteps]string
+	for i, c := range lk.heat {
+		prefix := ";2;"
+		if bits < 24 {
+			prefix = ";5;"
+		}
+		fg[i], bg[i] = string(write(nil, ";38"+prefix, c)), string(write(nil, ";48"+prefix, c))
+	}
+	for i := range rampSteps * rampSteps {
+		s := "\x1b[" + fg[i/rampSteps] + bg[i%rampSteps] + "m"
+		seq[rolePair+role(i)], seq[styles+rolePair+role(i)] = s, s
+	}
 }
 
 // Name is one of Themes, or "" for the zero Theme.
@@ -291,7 +338,7 @@ func (th Theme) sequence(st style) string {
 		return ""
 	}
 	if st&selected != 0 {
-		return th.seq[roles+st.role()]
+		return th.seq[styles+st.role()]
 	}
 	return th.seq[st.role()]
 }

@@ -105,6 +105,53 @@ func TestRampIsMonotone(t *testing.T) {
 	}
 }
 
+// TestHeatIsMonotone: the same holds of cells that are all colour, in which each
+// level must be told from the next, however it is seen, and the lowest from what
+// is behind it.
+func TestHeatIsMonotone(t *testing.T) {
+	for name, lk := range looks {
+		if lk.heat[0] == 0 {
+			continue
+		}
+		for _, bits := range []int{24, 8} {
+			for _, bg := range lk.grounds(bits) {
+				if got := contrast(shown(lk.heat[0], bits), bg); got < 1.2 {
+					t.Errorf("%s, %d bits: the lowest level on #%06x: contrast %.2f", name, bits, bg&0xffffff, got)
+				}
+			}
+			for i := 1; i < rampSteps; i++ {
+				was, is := shown(lk.heat[i-1], bits), shown(lk.heat[i], bits)
+				if dark := name == "dark"; (luminance(is) > luminance(was)) != dark {
+					t.Errorf("%s, %d bits: level %d has luminance %.3f after %.3f", name, bits, i, luminance(is), luminance(was))
+				}
+				for who, sight := range sights {
+					if d := distance(lab(was, sight), lab(is, sight)); d < 5 {
+						t.Errorf("%s, %d bits, %s: levels %d and %d differ by %.1f", name, bits, who, i-1, i, d)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestPairs: two levels are one sequence, and only where there are colours.
+func TestPairs(t *testing.T) {
+	th := theme(t, "dark", 24, false)
+	if got, want := th.sequence(pairStyle(1, 0)), "\x1b[;38;2;255;255;95;48;2;0;95;135m"; got != want || th.sequence(pairStyle(1, 0)|selected) != want {
+		t.Errorf("a full core above an idle one is %q, want %q", got, want)
+	}
+	for _, name := range Themes() {
+		for _, bits := range []int{24, 8, 4, 0} {
+			for _, ascii := range []bool{false, true} {
+				want := !ascii && bits >= 8 && (name == "dark" || name == "light")
+				if th := theme(t, name, bits, ascii); th.pairs != want {
+					t.Errorf("%s, %d bits, ascii=%v: pairs %v", name, bits, ascii, th.pairs)
+				}
+			}
+		}
+	}
+}
+
 // sights are ways to see linear RGB: the colour blindnesses of Machado, Oliveira
 // and Fernandes (2009, severity 1), and a screen without colour.
 var sights = map[string][3][3]float64{
