@@ -118,7 +118,12 @@ func (k *Kinds) lawLines(width, most int) []fact {
 			}
 		}
 	}
-	return out[:min(len(out), most)]
+	if most < len(out) {
+		out = out[:most]
+		last := &out[most-1]
+		last.text = cut(last.text+" …", width)
+	}
+	return out
 }
 
 // letter is what a kind is called by keys.
@@ -344,7 +349,7 @@ func (s *ServerKind) footLines(k *Kinds, width int) []fact {
 	word, st := s.says()
 	add(st, "capmon says: "+word, 2)
 	if s.Evidence != "" || s.Do != "" {
-		add(normal, or(s.Evidence, s.Do), 2)
+		add(normal, or(s.Evidence, s.Do), 3)
 	}
 	if s.Disturbed != "" {
 		add(roleSoon.style(), "! "+s.Disturbed, 2)
@@ -426,8 +431,10 @@ func drawKindRow(a area, k *Kinds, i int) {
 			lines = append(lines, say(9, dim, "horizontal: "+s.Horizontal.Trust))
 		}
 	}
-	lines = append(lines, rowLine{5, func(y int) { s.drawSpark(a.row(y), "cpu", s.CoresOf, float64(k.Cores)) }},
-		rowLine{4, func(y int) { s.drawSpark(a.row(y), "rps", s.RPSOf, k.top()) }})
+	if len(s.CoresOf) > 0 {
+		lines = append(lines, rowLine{5, func(y int) { s.drawSpark(a.row(y), "cpu", s.CoresOf, float64(k.Cores)) }},
+			rowLine{4, func(y int) { s.drawSpark(a.row(y), "rps", s.RPSOf, k.top()) }})
+	}
 	for len(lines) > a.h {
 		worst := 0
 		for i, l := range lines {

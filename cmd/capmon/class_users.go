@@ -36,6 +36,9 @@ func serverKind(s *users.Server) ui.ServerKind {
 	}
 	if v := s.Verdict; v != nil {
 		out.Word, out.Evidence, out.Brief, out.Cells = v.Word, v.Evidence, v.Brief, v.Cells
+		if v.Helps != "" {
+			out.Evidence += "; " + v.Helps
+		}
 		if s.Disturbed == "" { // that one host is enough is not so while others have its cores
 			out.Do = v.Do
 		}

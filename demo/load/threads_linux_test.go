@@ -46,3 +46,24 @@ func TestThreadsAreThere(t *testing.T) {
 		t.Errorf("threads %q, want %q", found, want)
 	}
 }
+
+// A thread that is lent has its name, and the process keeps its own.
+func TestLentThreadsHaveNames(t *testing.T) {
+	process, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := make(chan string)
+	for range 8 {
+		go OnThread("lent", func() {
+			comm, _ := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/comm", unix.Gettid()))
+			names <- strings.TrimSpace(string(comm))
+		})
+		if got := <-names; got != "lent" {
+			t.Errorf("it is called %q", got)
+		}
+	}
+	if now, _ := os.ReadFile("/proc/self/comm"); string(now) != string(process) {
+		t.Errorf("the process is called %q, it was %q", now, process)
+	}
+}

@@ -227,13 +227,13 @@ var kindNotes = [Kinds][]string{
 func (c *class) scaling() lessons.Step {
 	return lessons.Step{
 		Key:   "d",
-		Name:  func(s lessons.Setting) string { return "other numbers of threads: " + countsText(s) },
+		Name:  func(s lessons.Setting) string { return countsText(s) + " threads in one process" },
 		Shape: func(s lessons.Setting) (int, int) { counts := countsFor(s); return 1, counts[len(counts)-1] },
 		Question: func(s lessons.Setting) lessons.Question {
 			counts := countsFor(s)
 			last := counts[len(counts)-1]
 			return lessons.Question{
-				Text:    fmt.Sprintf("D: one process again, with %s. How much does it serve with %d, beside C with %d?", countsText(s), last, s.Workers),
+				Text:    fmt.Sprintf("D: one process again, with %s threads. How much does it serve with %d, beside C with %d?", countsText(s), last, s.Workers),
 				Options: []lessons.Option{{Key: "f", Text: "more"}, {Key: "s", Text: "less"}, {Key: "=", Text: "the same"}},
 			}
 		},

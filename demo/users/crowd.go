@@ -46,11 +46,6 @@ func (c *Counts) add(o Counts) {
 	c.Left += o.Left
 }
 
-// minus is what came after an earlier state.
-func (c Counts) minus(o Counts) Counts {
-	return Counts{c.Asked - o.Asked, c.Served - o.Served, c.Refused - o.Refused, c.Left - o.Left}
-}
-
 // crowdSays is a line of a process of users.
 type crowdSays struct {
 	Counts

@@ -74,16 +74,14 @@ func (c *serverConfig) atATime() int {
 func newServer(c serverConfig) *server {
 	s := &server{queue: make(chan *job, c.Queue), loops: c.Loops, alone: c.Threads == 1}
 	for i := range c.Threads {
-		go s.work("worker " + strconv.Itoa(i+1))
+		go load.OnThread("worker "+strconv.Itoa(i+1), s.work)
 	}
 	return s
 }
 
 // work is the life of one thread: it stays the same thread of the system, as an
 // event loop does.
-func (s *server) work(name string) {
-	runtime.LockOSThread()
-	load.NameThread(name)
+func (s *server) work() {
 	for j := range s.queue {
 		select {
 		case <-j.gone:

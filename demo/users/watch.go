@@ -142,6 +142,9 @@ func word(h *fleet.Host) string {
 		return "?"
 	}
 	near := &h.Limits[0]
+	if cpu := slices.IndexFunc(h.Limits, func(l capacity.Limit) bool { return l.Name == "cpu" }); near.Name == "thread" && cpu > 0 && h.Limits[cpu].Ratio() >= DefaultTarget {
+		near = &h.Limits[cpu] // with a thread for each core both fill up together
+	}
 	busy := capacity.Percent(near.Ratio())
 	switch {
 	case near.Ratio() < DefaultTarget && h.Newest.GetFindingsPending():

@@ -29,7 +29,11 @@ func TestWord(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", h, got, want)
 		}
 	}
-	if got := word(&fleet.Host{Limits: limit("thread", 0.93)}); got != "THREAD-BOUND" {
-		t.Errorf("a thread at 93%%: %q", got)
+	// With a thread for each core they fill up together.
+	for cpu, want := range map[float64]string{0.5: "THREAD-BOUND", 0.9: "CPU-BOUND, even"} {
+		h := &fleet.Host{Limits: append(limit("thread", 0.93), limit("cpu", cpu)...), Cores: []float64{cpu, cpu}}
+		if got := word(h); got != want {
+			t.Errorf("a thread at 93%% beside cores at %v: %q, want %q", cpu, got, want)
+		}
 	}
 }
