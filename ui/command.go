@@ -66,7 +66,7 @@ func init() {
 				return "no host " + arg + ": tab completes names", nil
 			}
 			m.view.Host, m.moved = arg, true
-			m.view.From = m.view.beneath()
+			m.view.openFrom()
 			m.turnTo(HostScreen)
 			return "", nil
 		}, func(m *model, arg string) string {

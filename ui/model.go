@@ -444,11 +444,17 @@ func (m *model) open() {
 		return
 	}
 	m.view.Host = m.frame.Hosts[rows[cursorRow(&m.frame, &m.view, rows)]].Name
-	if m.view.Screen != HostScreen {
-		m.view.From = m.view.beneath()
-		m.view.PID, m.view.Threads = 0, 0
-	}
+	m.view.openFrom()
 	m.turnTo(HostScreen)
+}
+
+// openFrom notes where esc leads from the host that is opened: not to a host, also
+// where help or the steps lie on one.
+func (v *View) openFrom() {
+	if s := v.beneath(); s != HostScreen {
+		v.From = s
+		v.PID, v.Threads = 0, 0
+	}
 }
 
 // back leaves help, then the steps, then the host, then the filter; at the top

@@ -105,14 +105,14 @@ func (m *model) wheel(down bool) {
 		by, do = wheelRows, actDown
 	}
 	p := planOf(&m.frame, v, m.w, m.h)
-	if v.Screen != Overview || p.list >= len(p.rows) {
+	if v.Screen != Overview || p.list < 1 || p.list >= len(p.rows) {
 		for range wheelRows {
 			m.act(do)
 		}
 		return
 	}
 	v.Top = min(max(p.top+by, 0), len(p.rows)-p.list)
-	at := min(max(cursorRow(&m.frame, v, p.rows), v.Top), v.Top+max(p.list, 1)-1)
+	at := min(max(cursorRow(&m.frame, v, p.rows), v.Top), v.Top+p.list-1)
 	v.Host = m.frame.Hosts[p.rows[at]].Name
 }
 
