@@ -149,8 +149,8 @@ func sayChess(out io.Writer) func(chess.Progress) {
 		if p.Verdict.OK {
 			need = p.Verdict.Formula
 		}
-		fmt.Fprintf(out, "%4s  playing %7s, refused %6s  servers %d, starting %d  %s\n", p.After.Round(time.Second),
-			count(p.Counts.Playing), count(p.Counts.Refused), p.Servers, p.Starting, need)
+		fmt.Fprintf(out, "%4s  playing %7s, refused %6s  servers %d, starting %d, hold %7s, agents count %7s  %s\n", p.After.Round(time.Second),
+			count(p.Counts.Playing), count(p.Counts.Refused), p.Servers, p.Starting, count(p.Held), count(p.Verdict.Seen), need)
 	}
 }
 
@@ -183,6 +183,9 @@ func addUp(r chess.Result) string {
 	s := fmt.Sprintf("asked %s = served %s + refused %s + left %s; playing %s", count(r.Asked), count(r.Served), count(r.Refused), count(r.Left), count(r.Playing))
 	if r.Served > 0 {
 		s += fmt.Sprintf("; let in within %s, 99%% within %s", capacity.Span(r.Waited.P50), capacity.Span(r.Waited.P99))
+	}
+	if a := r.Agents; a != nil {
+		s += fmt.Sprintf("; the agents used %s of a core, %d MB", capacity.Decimal(a.Cores*100, 1)+"%", a.RSS>>20)
 	}
 	if r.Killed != "" {
 		s += fmt.Sprintf("; %s was killed with %s", r.Killed, count(r.Lost))
@@ -244,7 +247,7 @@ func (w *chessWatch) Verdict(now time.Time) chess.Verdict {
 		return chess.Verdict{}
 	}
 	p := &s.Pools[0]
-	return chess.Verdict{OK: true, Need: int(p.Need.V), Run: int(p.Run.V), Short: int(p.Short.V), Formula: p.Formula}
+	return chess.Verdict{OK: true, Need: int(p.Need.V), Run: int(p.Run.V), Short: int(p.Short.V), Formula: p.Formula, Seen: int(s.Totals.Connections.V)}
 }
 
 func count(n int) string { return capacity.Count(float64(n)) }

@@ -154,7 +154,15 @@ func (s *chessStage) story() *ui.Story {
 	if v.OK {
 		need = strconv.Itoa(v.Need)
 	}
-	t := &ui.Story{
+	agents := ui.StoryNumber{Name: "agents' CPU", Text: "?", Note: "of one core"}
+	if a := s.now.Agents; a != nil {
+		agents.Text, agents.Note = capacity.Decimal(a.Cores*100, 1)+"%", fmt.Sprintf("of one core, %d MB", a.RSS>>20)
+	}
+	seen := ui.StoryNumber{Name: "agents count", Text: "?", Note: "of " + count(s.now.Held) + " held"}
+	if v.OK {
+		seen.Text = count(v.Seen)
+	}
+	return &ui.Story{
 		Title: "chess: real players on real servers, as many as capmon recommends", Now: s.happening(), After: s.now.After,
 		Numbers: []ui.StoryNumber{
 			{Name: "playing now", Text: count(n.Playing), Note: "of " + count(s.config.Users) + " who come"},
@@ -163,7 +171,7 @@ func (s *chessStage) story() *ui.Story {
 			{Name: "refused", Text: count(n.Refused), Note: "all servers were full", Mark: n.Refused > 0},
 			{Name: "left", Text: count(n.Left), Note: "without an answer", Mark: n.Left > 0},
 			{Name: "went home", Text: count(n.Home)},
-			{Name: "servers hold", Text: count(s.now.Held), Note: "as they count"},
+			seen, agents,
 		},
 		Charts: []ui.StoryChart{
 			{Name: "players", Step: s.players.step, Lines: []ui.StoryLine{{Name: "playing", Now: count(n.Playing), Values: s.players.line(0)}}},
@@ -183,7 +191,6 @@ func (s *chessStage) story() *ui.Story {
 		},
 		Keys: []ui.StoryKey{{Do: ui.StoryKill, Does: "kill the fullest server: its players ask again"}},
 	}
-	return t
 }
 
 // happening says in a line what goes on.

@@ -22,7 +22,7 @@ func TestChessStage(t *testing.T) {
 	c.Say(chess.Progress{Servers: 2})
 	c.Say(chess.Progress{
 		After: time.Second, Servers: 4, Starting: 1, Draining: 1, Held: 30, Counts: chess.Counts{Asked: 40, Served: 30, Refused: 9, Left: 1, Playing: 30},
-		Verdict: chess.Verdict{OK: true, Need: 6, Run: 4, Short: 2},
+		Verdict: chess.Verdict{OK: true, Need: 6, Run: 4, Short: 2, Seen: 29}, Agents: &chess.Cost{Cores: 0.025},
 	})
 	c.Tell(chess.Event{After: time.Second, Text: "something", Bad: true})
 	var said []string
@@ -77,7 +77,7 @@ func TestChessStage(t *testing.T) {
 	for _, n := range story.Numbers {
 		numbers[n.Name] = n.Text
 	}
-	if numbers["playing now"] != "30" || numbers["asked"] != "40" || numbers["refused"] != "9" || numbers["servers hold"] != "30" {
+	if numbers["playing now"] != "30" || numbers["asked"] != "40" || numbers["refused"] != "9" || numbers["agents count"] != "29" || numbers["agents' CPU"] != "2.5%" {
 		t.Errorf("numbers %v", numbers)
 	}
 	if need := story.Charts[1].Lines[2]; need.Now != "6" || len(need.Values) != 2 || !math.IsNaN(need.Values[0]) || need.Values[1] != 6 {

@@ -63,6 +63,7 @@ type Verdict struct {
 	OK               bool
 	Need, Run, Short int
 	Formula          string
+	Seen             int // connections that the agents count
 }
 
 // Counts add up: Asked = Served + Refused + Left, and those who wait for an
@@ -93,6 +94,7 @@ type Progress struct {
 	Servers, Starting int // that take players, and that warm up
 	Draining          int // that take no more, and end when they are empty
 	Verdict           Verdict
+	Agents            *Cost // of the last seconds; nil: not known, or each is within its server
 }
 
 // Step is a number and since when it was: seconds after the beginning.
@@ -114,6 +116,13 @@ type Result struct {
 	Waited  Waited `json:"waited_s"`
 	Servers []Step `json:"servers"` // that take players
 	Need    []Step `json:"need"`
+	Agents  *Cost  `json:"agents"` // what all of them cost; nil: not known, or each is within its server
+}
+
+// Cost is what the process of all agents used.
+type Cost struct {
+	Cores float64 `json:"cores"`     // in the mean of the story
+	RSS   uint64  `json:"rss_bytes"` // at its end
 }
 
 // Check says which number is out of its bounds, and what they are.

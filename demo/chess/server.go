@@ -22,11 +22,17 @@ type serverConfig struct {
 	Name      string
 	IP        string // of its own; one that is not of this machine gives way to 127.0.0.1
 	PerServer int
-	Cores     float64 // that it stands for
-	Version   string
+	Own       *ownAgent // its agent, where no other process can be one
 }
 
-// serverSays is a line of a server: where it is, then how many play.
+// ownAgent is what the agent of a server within it is told.
+type ownAgent struct {
+	Cores   float64 // that it stands for
+	Version string
+}
+
+// serverSays is a line of a server: where it is, and its agent where that is
+// within, then how many play.
 type serverSays struct {
 	Game, Agent string
 	Playing     int
@@ -51,27 +57,18 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	watch, err := listen(c.IP, agentPort, "0")
-	if err != nil {
-		return err
-	}
 	g := &gameServer{most: int64(c.PerServer)}
-	port := game.Addr().(*net.TCPAddr).Port
-	a, err := agents.New(agents.Config{
-		Source: &source{server: g, port: port, cores: c.Cores, meter: collectors.NewSelfMeter()}, Hostname: c.Name, Version: c.Version,
-		Labels: map[string]string{"role": "chess"},
-	})
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	failed := make(chan error, 3)
-	go func() { failed <- a.Run(ctx) }()
-	go func() { failed <- agents.Serve(ctx, watch, a, agents.Plain(), nil) }()
+	says := serverSays{Game: game.Addr().String()}
+	if c.Own != nil {
+		if says.Agent, err = g.watch(ctx, &c, game.Addr().(*net.TCPAddr).Port, failed); err != nil {
+			return err
+		}
+	}
 	go func() { failed <- g.serve(game) }()
 	say := child.NewTeller(out)
-	says := serverSays{Game: game.Addr().String(), Agent: watch.Addr().String()}
 	say.Tell(says)
 	_, end := child.Orders(in)
 	tick := time.NewTicker(200 * time.Millisecond)
@@ -89,6 +86,24 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 			}
 		}
 	}
+}
+
+// watch runs the server's own agent, and says where it listens.
+func (g *gameServer) watch(ctx context.Context, c *serverConfig, port int, failed chan<- error) (addr string, err error) {
+	l, err := listen(c.IP, agentPort, "0")
+	if err != nil {
+		return "", err
+	}
+	a, err := agents.New(agents.Config{
+		Source: &source{server: g, port: port, cores: c.Own.Cores, meter: collectors.NewSelfMeter()}, Hostname: c.Name, Version: c.Own.Version,
+		Labels: map[string]string{"role": "chess"},
+	})
+	if err != nil {
+		return "", err
+	}
+	go func() { failed <- a.Run(ctx) }()
+	go func() { failed <- agents.Serve(ctx, l, a, agents.Plain(), nil) }()
+	return l.Addr().String(), nil
 }
 
 // listen takes the first port that is free, on an address of its own where the
@@ -159,8 +174,8 @@ func (g *gameServer) play(c net.Conn) {
 	}
 }
 
-// source is what the agent of a server reads: this process alone, as if it were
-// a machine.
+// source is what the agent within a server reads: this process alone, as if it
+// were a machine.
 type source struct {
 	server *gameServer
 	port   int

@@ -13,9 +13,10 @@ import (
 	"capmon/demo/child"
 )
 
-// gone is how long a server that died is still watched, so that whoever looks
-// sees that it did.
-const gone = 15 * time.Second
+// gone is how long a server that died is still of the group, so that whoever looks
+// sees that it did: capmon counts it as one that is missing. Then it is given up,
+// and what is needed is worked out without it.
+const gone = 3 * time.Second
 
 // story is one telling. The group's part runs in Run's goroutine.
 type story struct {
@@ -31,7 +32,11 @@ type story struct {
 	refused int  // when it was last looked
 	full    bool // somebody was refused in the last second
 
+	agents *child.Process // nil: each server has its own within
+
 	mu     sync.Mutex
+	agent  map[string]string // where that of each server listens, of those in agents
+	cost   agentsSay         // of all of them, when last told
 	crowds []Counts
 	ended  int          // crowds that count no more
 	waits  Waits        // of those
@@ -60,7 +65,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	if c.Cores == 0 {
 		c.Cores = float64(runtime.NumCPU()) / float64(c.Max)
 	}
-	s := &story{config: c, begin: time.Now(), warmUp: c.WarmUp, lobby: &lobby{per: c.PerServer}}
+	s := &story{config: c, begin: time.Now(), warmUp: c.WarmUp, lobby: &lobby{per: c.PerServer}, agent: map[string]string{}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return Result{}, fmt.Errorf("the lobby of the chess story: %w", err)
@@ -69,6 +74,12 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	go func() { _ = web.Serve(l) }() // ends with Close
 	defer web.Close()
 	defer s.stopServers()
+	if scopes() {
+		if s.agents, err = s.beginAgents(); err != nil {
+			return s.result, err
+		}
+		defer s.agents.Stop()
+	}
 	for range c.Min {
 		if err := s.start(); err != nil {
 			return s.result, err
@@ -84,14 +95,19 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	if err == nil {
 		err = s.tell(ctx, crowds)
 	}
-	s.settle(crowds)
+	s.settle(ctx, crowds)
 	now := s.progress(time.Now())
 	s.result.Counts, s.result.Held = now.Counts, now.Held
 	s.mu.Lock()
+	s.result.Agents = s.cost.All
 	s.result.Waited = Waited{s.waits.Quantile(0.5).Seconds(), s.waits.Quantile(0.99).Seconds()}
 	s.mu.Unlock()
+	var all sync.WaitGroup
+	for _, p := range crowds {
+		all.Go(p.Stop)
+	}
+	all.Wait()
 	for i, p := range crowds {
-		p.Stop()
 		if p.Err != nil && err == nil {
 			err = fmt.Errorf("players %d: %w", i, p.Err)
 		}
@@ -99,16 +115,21 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	return s.result, err
 }
 
-// settleTime is how long the last counts may take to come in.
-const settleTime = 5 * time.Second
+// settleTime is how long the last counts may take to come in, and brokenOff when
+// the story was.
+const settleTime, brokenOff = 5 * time.Second, time.Second
 
 // settle stops the players' count, and waits until the servers, who tell theirs
 // five times a second, have had the time to see the same.
-func (s *story) settle(crowds []*child.Process) {
+func (s *story) settle(ctx context.Context, crowds []*child.Process) {
+	most := settleTime
+	if ctx.Err() != nil {
+		most = brokenOff
+	}
 	for _, p := range crowds {
 		p.StopCounting() // one that has ended shows when it is waited for
 	}
-	for limit := time.Now().Add(settleTime); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
+	for limit := time.Now().Add(most); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
 		s.mu.Lock()
 		done := s.ended == len(crowds)
 		s.mu.Unlock()
@@ -116,6 +137,23 @@ func (s *story) settle(crowds []*child.Process) {
 			return
 		}
 	}
+}
+
+// beginAgents starts the process of all agents.
+func (s *story) beginAgents() (*child.Process, error) {
+	return child.Begin(roleAgents, agentsConfig{Cores: s.config.Cores, Version: s.config.Version}, func(line []byte) {
+		var say agentsSay
+		if json.Unmarshal(line, &say) != nil {
+			return
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if say.Now != nil {
+			s.cost = say
+		} else {
+			s.agent[say.Name] = say.Agent
+		}
+	})
 }
 
 // crowd starts the players, spread over processes.
@@ -155,9 +193,11 @@ func (s *story) start() error {
 	s.at = append(s.at, serverSays{})
 	s.mu.Unlock()
 	name := fmt.Sprintf("chess-%d", number+1)
-	begun, err := child.Begin(roleServer, serverConfig{
-		Name: name, IP: fmt.Sprintf("127.0.1.%d", number%250+1), PerServer: s.config.PerServer, Cores: s.config.Cores, Version: s.config.Version,
-	}, func(line []byte) {
+	at := serverConfig{Name: name, IP: fmt.Sprintf("127.0.1.%d", number%250+1), PerServer: s.config.PerServer}
+	if s.agents == nil {
+		at.Own = &ownAgent{Cores: s.config.Cores, Version: s.config.Version}
+	}
+	begun, err := child.Begin(roleServer, at, func(line []byte) {
 		var say serverSays
 		if json.Unmarshal(line, &say) == nil {
 			s.mu.Lock()
@@ -167,6 +207,12 @@ func (s *story) start() error {
 	})
 	if err != nil {
 		return fmt.Errorf("%w: this machine takes no more processes or files: try fewer servers at most (--max) or more open files (ulimit -n)", err)
+	}
+	if s.agents != nil {
+		if err := s.agents.Order(agentOrder{Name: name, IP: at.IP, PID: begun.PID()}); err != nil {
+			begun.Kill()
+			return err
+		}
 	}
 	s.servers = append(s.servers, &server{name: name, number: number, child: begun, started: time.Now()})
 	return nil
@@ -195,6 +241,13 @@ func (s *story) firstOpen(ctx context.Context) error {
 // attend opens the servers that are warm and sees which have died. A server
 // that ends before it was open is an error.
 func (s *story) attend(now time.Time, warmUp time.Duration) error {
+	if s.agents != nil {
+		select {
+		case <-s.agents.Done:
+			return fmt.Errorf("the agents of the game servers ended: %w", s.agents.Err)
+		default:
+		}
+	}
 	for _, v := range s.servers {
 		select {
 		case <-v.child.Done:
@@ -210,14 +263,18 @@ func (s *story) attend(now time.Time, warmUp time.Duration) error {
 			case !v.left && now.Sub(v.died) > gone:
 				v.left = true
 				s.config.Watch.Leave(v.name)
+				s.happened(false, "%s is given up", v.name)
 			}
 			continue
 		default:
 		}
 		s.mu.Lock()
 		at := s.at[v.number]
+		if s.agents != nil {
+			at.Agent = s.agent[v.name]
+		}
 		s.mu.Unlock()
-		if !v.open && !v.drains && at.Game != "" && now.Sub(v.started) >= warmUp {
+		if !v.open && !v.drains && at.Game != "" && at.Agent != "" && now.Sub(v.started) >= warmUp {
 			v.open = true
 			s.lobby.add(seat{Server: v.name, Addr: at.Game})
 			if len(s.result.Servers) > 0 { // after the first of all
@@ -235,6 +292,16 @@ func (s *story) opened() int {
 	return s.count(func(v *server) bool { return v.open && !v.drains })
 }
 func (s *story) running() int { return s.count(func(v *server) bool { return !v.drains }) }
+
+// missing is how many have died and are not given up yet.
+func (s *story) missing() (n int) {
+	for _, v := range s.servers {
+		if !v.died.IsZero() && !v.left {
+			n++
+		}
+	}
+	return n
+}
 
 // count counts servers that run.
 func (s *story) count(is func(*server) bool) (n int) {
@@ -326,7 +393,7 @@ func (s *story) follow(now time.Time) error {
 	}
 	s.note(&s.result.Need, v.Need)
 	want := min(max(v.Run, s.config.Min), s.config.Max)
-	for s.running() < want {
+	for s.running()+s.missing() < want {
 		if s.again() {
 			continue
 		}
@@ -438,6 +505,7 @@ func (s *story) kill() {
 	s.mu.Unlock()
 	if most != nil {
 		most.killed = true
+		s.lobby.remove(most.name) // which sees it at once, as its players do
 		most.child.Kill()
 		s.result.Killed, s.result.Lost = most.name, held
 		s.happened(true, "%s is killed, with %d players", most.name, held)
@@ -459,6 +527,7 @@ func (s *story) progress(now time.Time) Progress {
 	for _, c := range s.crowds {
 		p.Counts.add(c)
 	}
+	p.Agents = s.cost.Now
 	for _, v := range s.servers {
 		if v.died.IsZero() {
 			p.Held += s.at[v.number].Playing

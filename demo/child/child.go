@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -31,8 +32,8 @@ func Main(roles map[string]Role) bool {
 	if run == nil {
 		return false
 	}
-	// A terminal's Ctrl-C goes to all; the parent ends its children itself.
-	signal.Ignore(os.Interrupt)
+	// A terminal's Ctrl-C and its end go to all; the parent ends its children itself.
+	signal.Ignore(os.Interrupt, syscall.SIGHUP)
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
 	if err == nil {
