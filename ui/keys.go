@@ -131,6 +131,7 @@ var (
 	onThemes   = []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, DemoScreen, StoryScreen, HelpScreen, StepsScreen}
 	onClass    = []Screen{ClassScreen}
 	onHost     = []Screen{HostScreen}
+	onBig      = []Screen{ClassScreen, StoryScreen}
 	onOverview = []Screen{Overview}
 	onCores    = []Screen{CoresScreen}
 	onSteps    = []Screen{StepsScreen}
@@ -177,7 +178,7 @@ var table = []Key{
 	{Label: "v", Does: "class: type the votes", Group: "CLASS", On: onClass, binds: []bind{{[]string{"v"}, actVotes}}},
 	{Label: "+ -", Does: "class: workers", Group: "CLASS", Foot: "+ - workers", foot: 6, On: onClass, binds: []bind{{[]string{"+"}, actRunMore}, {[]string{"-"}, actRunLess}}},
 	{Label: "backspace", Does: "class: back a question", Group: "CLASS", Foot: "backspace back", foot: 10, On: onClass, binds: []bind{{[]string{"backspace"}, actStepBack}}},
-	{Label: "z", Does: "class: big digits", Group: "CLASS", Foot: "z big", foot: 7, On: onClass, binds: []bind{{[]string{"z"}, actBig}}},
+	{Label: "z", Does: "class, story: big digits", Group: "CLASS", Foot: "z big", foot: 7, On: onBig, binds: []bind{{[]string{"z"}, actBig}}},
 	{Label: "t", Does: "class: for a projector", Group: "CLASS", Foot: "t projector", foot: 8, On: onClass, binds: []bind{{[]string{"t"}, actProjector}}},
 	{Label: "n", Does: "class: teacher's notes", Group: "CLASS", Foot: "n notes", foot: 9, On: onClass, binds: []bind{{[]string{"n"}, actTeacher}}},
 	{Label: "w", Does: "class: save the run, end", Group: "CLASS", Foot: "w save", foot: 9, On: onClass, binds: []bind{{[]string{"w"}, actSaveRun}}},

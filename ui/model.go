@@ -453,8 +453,8 @@ func (m *model) open() {
 func (v *View) openFrom() {
 	if s := v.beneath(); s != HostScreen {
 		v.From = s
-		v.PID, v.Threads = 0, 0
 	}
+	v.PID, v.Threads = 0, 0
 }
 
 // back leaves help, then the steps, then the host, then the filter; at the top

@@ -33,7 +33,8 @@ func newMonkey(t *testing.T, in []byte) *monkey {
 	slices.Sort(m.keys)
 	m.keys = slices.Compact(m.keys)
 	m.frames = []Frame{
-		alarmed, nine(), tiered(9, 3, "web"), paged(), replayed(nine()), {},
+		alarmed, nine(), tiered(9, 3, "web"), paged(), replayed(nine()),
+		{},
 		fixture{hosts: 1, cores: 128, level: fleet.OK, told: true}.frame(),
 		fixture{hosts: 40, cores: 3, level: fleet.Act, down: 5, stale: 3, names: []string{"数据库", "", "\x1b[1m"}}.frame(),
 		alarming(fixture{hosts: 4, cores: 8, level: fleet.Unknown, unknown: true}.frame()),

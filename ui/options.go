@@ -169,7 +169,7 @@ type View struct {
 	Compare  bool   // what is live stands beside it
 	Field    int    // under its cursor
 
-	Big     bool // the digits of the classroom
+	Big     bool // the digits of the classroom, and of a story
 	Teacher bool // its notes for the teacher stand in the place of what is said
 	Setting int  // under the cursor of the story's screen, from 0
 

@@ -284,6 +284,8 @@ func TestGolden(t *testing.T) {
 		"story-80x24-ascii":   {f: storied(nine.frame()), v: View{Screen: StoryScreen}, w: 80, h: 24, ascii: true},
 		"story-120x40":        {f: storied(nine.frame()), v: View{Screen: StoryScreen, Setting: 4}, w: 120, h: 40},
 		"story-200x50":        {f: storied(nine.frame()), v: View{Screen: StoryScreen}, w: 200, h: 50},
+		"story-big-120x40":    {f: storied(nine.frame()), v: View{Screen: StoryScreen, Big: true}, w: 120, h: 40},
+		"story-big-80x24":     {f: storied(nine.frame()), v: View{Screen: StoryScreen, Big: true}, w: 80, h: 24, ascii: true},
 		"story-60x15":         {f: storied(nine.frame()), v: View{Screen: StoryScreen}, w: 60, h: 15},
 		"story-40x10":         {f: storied(nine.frame()), v: View{Screen: StoryScreen}, w: 40, h: 10},
 		"demo-80x24":          {f: three.frame(), v: View{Screen: DemoScreen}, w: 80, h: 24},

@@ -80,13 +80,13 @@ type helpEntry struct{ key, does string }
 func helpGroups(over Screen) [][]helpEntry {
 	var groups [][]helpEntry
 	at := map[string]int{}
-	ofDemo := func(k Key) bool { return len(k.On) == 1 && (k.On[0] == ClassScreen || k.On[0] == StoryScreen) }
+	elsewhere := func(s Screen) bool { return s != ClassScreen && s != StoryScreen }
 	first, rest := []Key(nil), []Key(nil)
 	for _, k := range table {
 		switch {
-		case !ofDemo(k):
+		case slices.ContainsFunc(k.On, elsewhere):
 			rest = append(rest, k)
-		case k.On[0] == over:
+		case slices.Contains(k.On, over):
 			first = append(first, k)
 		}
 	}

@@ -81,7 +81,7 @@ func drawStoryPanes(a area, s *Story, v *View) {
 	if a.h >= 30 {
 		y++
 	}
-	y += drawStoryNumbers(a.rows(y, 3), s.Numbers, a.h >= 24)
+	y += drawStoryNumbers(a.rows(y, 7), s.Numbers, a.h >= 24, v.Big)
 	if a.h >= 30 {
 		y++
 	}
@@ -114,35 +114,43 @@ func drawStoryPanes(a area, s *Story, v *View) {
 	drawStoryEvents(rest.rows(rest.h-events, events), s)
 }
 
-// drawStoryNumbers writes as many numbers as fit beside each other, their names
-// below and, where there is room, what is said of them; it returns the lines
-// used.
-func drawStoryNumbers(a area, list []StoryNumber, notes bool) int {
-	x, noted := 1, false
+// drawStoryNumbers writes as many numbers as fit beside each other, in digits of
+// one line or five, their names below and, where there is room, what is said of
+// them; it returns the lines used.
+func drawStoryNumbers(a area, list []StoryNumber, notes, tall bool) int {
+	high, x, noted := 1, 1, 0
+	if tall {
+		high = 5
+	}
 	for i := range list {
 		n := &list[i]
-		w := max(cells(n.Name), cells(storyText(n)))
-		if notes {
+		digits := strings.ReplaceAll(n.Text, ",", "")
+		w, tall := cells(storyText(n)), tall && drawable(digits)
+		if tall {
+			w = bigWidth(digits, 1)
+		}
+		if w = max(w, cells(n.Name)); notes {
 			w = max(w, min(cells(n.Note), 22))
 		}
 		if x+w > a.w-1 {
 			break
 		}
-		a.text(x, 0, n.style(), storyText(n))
-		a.text(x, 1, dim, n.Name)
+		if tall {
+			a.big(x, 0, 1, n.style(), digits)
+		} else {
+			a.text(x, high-1, n.style(), storyText(n))
+		}
+		a.text(x, high, dim, n.Name)
 		if notes && n.Note != "" {
-			a.text(x, 2, dim, cut(n.Note, w))
-			noted = true
+			a.text(x, high+1, dim, cut(n.Note, w))
+			noted = 1
 		}
 		x += w + 3
 	}
-	switch {
-	case x == 1:
+	if x == 1 {
 		return 0
-	case noted:
-		return 3
 	}
-	return 2
+	return high + 1 + noted
 }
 
 func storyText(n *StoryNumber) string {

@@ -116,6 +116,8 @@ func storyAct(m *model, do action) bool {
 	s, v := m.frame.Story, &m.view
 	is, own := storyActs[do]
 	switch {
+	case do == actBig:
+		v.Big = !v.Big
 	case !own && (do < actNextSetting || do > actSettingLess):
 		return false
 	case s == nil || m.opts.Story == nil:

@@ -162,7 +162,8 @@ func (f *chessFlags) show(cmd *cobra.Command, w *chessWatch, policy fleet.Policy
 	}
 	defer closeLog()
 	what, told := count(f.story.Users)+" chess players", ""
-	f.screen.stage = newChessStage(&f.story, w.in, policy, note)
+	on := newChessStage(&f.story, w.in, policy, note)
+	f.screen.stage = on
 	err = f.screen.show(cmd.Context(), w.in, what, "", func(ctx context.Context, ready func(*agents.Viewer)) error {
 		w.begin(ctx, log)
 		defer w.end()
@@ -170,6 +171,9 @@ func (f *chessFlags) show(cmd *cobra.Command, w *chessWatch, policy fleet.Policy
 		f.story.For = 24 * time.Hour
 		r, err := chess.Run(ctx, f.story)
 		told = addUp(r)
+		if err != nil {
+			on.ended(err)
+		}
 		return err
 	})
 	if err == nil {

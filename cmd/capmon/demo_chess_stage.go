@@ -30,6 +30,7 @@ type chessStage struct {
 	servers course  // open, starting, need
 	events  []ui.StoryEvent
 	note    string
+	over    string // why there is no more of it; "": it goes on
 }
 
 var _ stage = (*chessStage)(nil)
@@ -72,6 +73,15 @@ func (s *chessStage) tell(e chess.Event) {
 	s.happened(ui.StoryEvent{After: e.After, Text: e.Text, Mark: e.Bad})
 }
 
+// ended tells that the story is over before its time, and why.
+func (s *chessStage) ended(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = "the story is over: " + why.Error()
+	s.happened(ui.StoryEvent{After: s.now.After, Text: s.over, Mark: true})
+	wake(s.in.changed)
+}
+
 func (s *chessStage) happened(e ui.StoryEvent) {
 	if s.events = append(s.events, e); len(s.events) > chessEvents {
 		s.events = append([]ui.StoryEvent(nil), s.events[1:]...)
@@ -81,6 +91,9 @@ func (s *chessStage) happened(e ui.StoryEvent) {
 func (s *chessStage) act(a ui.StoryAct) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.over != "" {
+		return s.over
+	}
 	var o chess.Order
 	said := ""
 	was := [...]any{s.policy, s.pace, s.stay}
@@ -146,7 +159,7 @@ func stayText(d time.Duration) string {
 func (s *chessStage) story() *ui.Story {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.told {
+	if !s.told && s.over == "" {
 		return nil
 	}
 	n, v := &s.now.Counts, &s.now.Verdict
@@ -195,6 +208,9 @@ func (s *chessStage) story() *ui.Story {
 
 // happening says in a line what goes on.
 func (s *chessStage) happening() string {
+	if s.over != "" {
+		return s.over
+	}
 	p := &s.now
 	said := fmt.Sprintf("%s take players, each has %s seats", plural(p.Servers, "server"), count(s.config.PerServer))
 	if p.Starting > 0 {

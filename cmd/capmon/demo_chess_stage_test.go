@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -85,6 +86,20 @@ func TestChessStage(t *testing.T) {
 	}
 	if e := story.Events; len(e) != 8 || e[0].Text != "something" || !e[0].Mark || e[7].Text != "players stay to the end, by key" {
 		t.Errorf("events %+v", e)
+	}
+}
+
+// A story that can't go on says so on its screen, and takes no orders.
+func TestChessStageIsOver(t *testing.T) {
+	c := chess.Config{}
+	s := newChessStage(&c, newFeed(fleet.Config{}), fleet.Policy{}, "")
+	s.ended(errors.New("no more files"))
+	const want = "the story is over: no more files"
+	if story := s.story(); story == nil || story.Now != want || len(story.Events) != 1 || !story.Events[0].Mark {
+		t.Errorf("%+v", story)
+	}
+	if said := s.act(ui.StoryAct{Do: ui.StoryKill}); said != want || len(s.orders) != 0 {
+		t.Errorf("said %q", said)
 	}
 }
 

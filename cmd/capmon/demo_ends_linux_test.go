@@ -200,6 +200,24 @@ func TestNothingOfAStoryStaysInATerminal(t *testing.T) {
 	}
 }
 
+// A story that can't go on stays on screen and says why, until the user leaves.
+func TestAStoryThatCannotGoOn(t *testing.T) {
+	term := openTerminal(t, 80, 24, alone(t, tale...))
+	term.shows("all players have come")
+	f := familyOf(t, term.cmd.Process.Pid)
+	if err := syscall.Kill(f.role(t, "chess players")[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	term.shows("the story is over: players 0 ended: signal: killed")
+	term.press("q")
+	<-term.done
+	f.gone(t)
+	term.usable()
+	if code := term.cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(term.errs.String(), "players 0 ended: signal: killed") {
+		t.Errorf("exit code %d, said %s", code, term.errs)
+	}
+}
+
 func TestNothingOfAStoryStaysInTmux(t *testing.T) {
 	p := openTmux(t, 80, 24)
 	p.types(strings.Join(tale, " "))
