@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"capmon/demo/child"
+	"capmon/demo/waits"
 )
 
 // playersConfig is what a process of players is told at its beginning.
@@ -39,8 +40,8 @@ type playersOrder struct {
 // playersSay is a line of such a process.
 type playersSay struct {
 	Counts
-	Waits *Waits // with End
-	End   bool   // it has stopped: nothing of this changes any more
+	Waits *waits.Waits // with End
+	End   bool         // it has stopped: nothing of this changes any more
 }
 
 // crowd is the players of one process.
@@ -53,7 +54,7 @@ type crowd struct {
 
 	mu     sync.Mutex
 	counts Counts
-	waits  Waits
+	waits  waits.Waits
 	over   bool
 }
 
@@ -174,7 +175,7 @@ func (p *crowd) player(i int) {
 			p.count(func(c *Counts) { c.Left++ })
 			return
 		}
-		if !p.count(func(c *Counts) { c.Served++; c.Playing++; p.waits.add(time.Since(asked)) }) {
+		if !p.count(func(c *Counts) { c.Served++; c.Playing++; p.waits.Add(time.Since(asked)) }) {
 			f.Close() // too late: it was counted as one that left
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"capmon/demo/child"
+	"capmon/demo/waits"
 )
 
 // gone is how long a server that died is still of the group, so that whoever looks
@@ -39,7 +40,7 @@ type story struct {
 	cost   agentsSay         // of all of them, when last told
 	crowds []Counts
 	ended  int          // crowds that count no more
-	waits  Waits        // of those
+	waits  waits.Waits  // of those
 	at     []serverSays // by number
 }
 
@@ -172,7 +173,7 @@ func (s *story) crowd(lobby string) ([]*child.Process, error) {
 				s.crowds[i] = say.Counts
 				if say.End && say.Waits != nil {
 					s.ended++
-					s.waits.join(say.Waits)
+					s.waits.Join(say.Waits)
 				}
 				s.mu.Unlock()
 			}
