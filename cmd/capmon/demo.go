@@ -30,7 +30,7 @@ func newDemo() *cobra.Command {
 		RunE: class.run,
 	}
 	class.add(cmd)
-	cmd.AddCommand(newDemoFleet(), newDemoChess(), newDemoUsers())
+	cmd.AddCommand(newDemoFleet(), newDemoChess(), newDemoPayments(), newDemoUsers())
 	return cmd
 }
 

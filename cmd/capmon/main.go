@@ -16,6 +16,7 @@ import (
 	"capmon/demo/chess"
 	"capmon/demo/lessons"
 	"capmon/demo/load"
+	"capmon/demo/payments"
 	"capmon/demo/users"
 	"capmon/internal/crash"
 )
@@ -41,7 +42,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 var errShown = errors.New("already reported")
 
 func main() {
-	if crash.Main() || chess.Main() || load.Main() || lessons.Main() || users.Main() {
+	if crash.Main() || chess.Main() || payments.Main() || load.Main() || lessons.Main() || users.Main() {
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

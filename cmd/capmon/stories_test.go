@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"os/exec"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"capmon/demo/chess"
+	"capmon/demo/payments"
 )
 
 // programs are what the test binary stands in for: capmon itself, so that what
@@ -60,7 +62,7 @@ func tellStories(t *testing.T, dir string) {
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/no-config")
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"usage": usage, "adds-up": addsUp, "users-add-up": usersAddUp},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"usage": usage, "adds-up": addsUp, "users-add-up": usersAddUp, "pays-up": paysUp},
 	})
 }
 
@@ -110,5 +112,44 @@ func addsUp(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if len(r.Servers) == 0 || len(r.Need) == 0 || int(r.Servers[len(r.Servers)-1][1]) != servers {
 		ts.Fatalf("servers %v, want %d in the end; need %v", r.Servers, servers, r.Need)
+	}
+}
+
+// paysUp holds that the JSON of a payment story on stdout adds up, that so many
+// servers were recommended at least and never more ran, and, with a number of
+// percent, that need rose within ten seconds of the spike and as many were refused
+// as expected, give or take so much.
+func paysUp(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: pays-up SERVERS [PERCENT]")
+	}
+	servers, err := strconv.Atoi(args[0])
+	var r payments.Result
+	if err := errors.Join(err, json.Unmarshal([]byte(ts.ReadFile("stdout")), &r)); err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if r.Asked == 0 || r.Served == 0 || r.Asked != r.Served+r.Refused+r.Left || r.Playing != 0 || r.Budget.Bad != r.Refused+r.Left {
+		ts.Fatalf("does not add up: %+v, budget %+v", r.Counts, r.Budget)
+	}
+	most := func(list []payments.Step) int {
+		n := 0.0
+		for _, s := range list {
+			n = max(n, s[1])
+		}
+		return int(n)
+	}
+	if most(r.Servers) != servers || most(r.Need) < servers {
+		ts.Fatalf("servers %v, want %d at most; need %v", r.Servers, servers, r.Need)
+	}
+	if len(args) == 1 {
+		return
+	}
+	give, err := strconv.ParseFloat(args[1], 64)
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	e := r.Expected
+	if e.Detected == nil || *e.Detected > 10 || e.Refused < 100 || math.Abs(float64(r.Refused)-e.Refused) > give/100*e.Refused {
+		ts.Fatalf("%d refused, expected %+v", r.Refused, e)
 	}
 }

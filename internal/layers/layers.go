@@ -17,7 +17,9 @@ var Allowed = map[string]Layer{
 	"demo":              {Ours: []string{"capacity", "fleet", "sample"}, Libraries: []string{"google.golang.org/protobuf"}},
 	"alerts":            {Ours: []string{"capacity", "fleet"}},
 	"ui":                {Ours: []string{"alerts", "capacity", "demo/lessons", "fleet", "sample", "ui/background"}, Libraries: []string{"github.com/aymanbagabas/go-osc52", "github.com/charmbracelet/", "github.com/muesli/"}},
-	"demo/chess":        {Ours: []string{"agents", "collectors", "demo/child", "sample"}},
+	"demo/chess":        {Ours: []string{"agents", "collectors", "demo/child", "demo/waits", "sample"}},
+	"demo/payments":     {Ours: []string{"agents", "capacity", "collectors", "demo/child", "demo/waits", "sample"}},
+	"demo/waits":        {},
 	"demo/child":        {},
 	"demo/users":        {Ours: []string{"agents", "capacity", "collectors", "demo/child", "demo/lessons", "demo/load", "fleet", "sample"}, Libraries: []string{"golang.org/x/sys"}},
 	"demo/load":         {Ours: []string{"demo/child"}, Libraries: []string{"golang.org/x/sys"}},
@@ -27,7 +29,7 @@ var Allowed = map[string]Layer{
 	"internal/small":    {Libraries: []string{"golang.org/x/sys"}},
 	"internal/layers":   {},
 	"cmd/capmon": {
-		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "demo/lessons", "demo/load", "demo/users", "fleet", "fleet/report", "internal/crash", "internal/small", "record", "sample", "ui"},
+		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "demo/lessons", "demo/load", "demo/payments", "demo/users", "fleet", "fleet/report", "internal/crash", "internal/small", "record", "sample", "ui"},
 		Libraries: []string{
 			"github.com/spf13/", "github.com/muesli/", "github.com/pelletier/go-toml/v2", "golang.org/x/sys",
 			"golang.org/x/sync", "github.com/charmbracelet/x/term", "google.golang.org/protobuf",

@@ -1,0 +1,316 @@
+package payments
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"capmon/demo/child"
+	"capmon/demo/waits"
+)
+
+// story is one telling. What is not behind mu belongs to Run's goroutine.
+type story struct {
+	config  Config
+	begin   time.Time
+	group   group
+	proxy   *child.Process
+	people  *child.Process
+	rates   rates
+	rate    float64 // of now
+	result  Result
+	verdict Verdict
+
+	mu     sync.Mutex
+	at     proxySays
+	counts Counts
+	waits  *waits.Waits // once the people have stopped
+	each   []second
+	hits   []int // by the second
+}
+
+// leadTime is from when the people are started until the first may come.
+const leadTime = 300 * time.Millisecond
+
+// Run tells the story: until ctx is done or it is over; the result says what
+// happened up to then. Errors are of what the machine refuses.
+func Run(ctx context.Context, c Config) (Result, error) {
+	if c.Queue == 0 || !(c.Speed.Requests > 0) {
+		return Result{}, errors.New("the payment story was not fitted to this machine")
+	}
+	if err := c.Check(); err != nil {
+		return Result{}, err
+	}
+	s := &story{config: c, rates: c.rates(), result: Result{RPS: c.RPS, PerServer: c.PerServer}}
+	s.group.config, s.group.tell = &s.config, s.happened
+	s.group.order = func(o proxyOrder) { _ = s.proxy.Order(o) } // it can always be written
+	defer s.stop()
+	err := s.open(ctx)
+	if err != nil {
+		return s.result, err
+	}
+	err = s.tell(ctx)
+	s.finish()
+	return s.result, err
+}
+
+// open starts proxy, servers and people.
+func (s *story) open(ctx context.Context) (err error) {
+	c := &s.config
+	s.begin = time.Now()
+	s.proxy, err = child.Begin(roleProxy, proxyConfig{
+		IP: "127.0.2.250", Lines: c.lines(), Cores: float64(c.Speed.Cores), Cache: c.Cache, Version: c.Version,
+	}, s.hearProxy)
+	if err != nil {
+		return err
+	}
+	if err := s.group.first(ctx); err != nil {
+		return err
+	}
+	for limit := time.Now().Add(firstTime); s.proxyAt().Addr == ""; time.Sleep(20 * time.Millisecond) {
+		select {
+		case <-s.proxy.Done:
+			return fmt.Errorf("the payment proxy ended as it started: %w", s.proxy.Err)
+		default:
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("the payment proxy was not up after %v", firstTime)
+		}
+	}
+	c.Watch.Follow("proxy", s.proxyAt().Agent)
+	s.mu.Lock()
+	s.begin = time.Now().Add(leadTime)
+	s.group.begin = s.begin
+	s.mu.Unlock()
+	s.people, err = child.Begin(rolePeople, peopleConfig{
+		Proxy: s.proxyAt().Addr, Rates: s.rates, For: c.For, Patience: c.Patience, Lines: c.Max * c.lines(), Seed: c.Seed, Begin: s.begin,
+	}, s.hearPeople)
+	if err != nil {
+		return err
+	}
+	s.result.Servers = append(s.result.Servers, Step{0, float64(s.group.opened())})
+	return nil
+}
+
+func (s *story) proxyAt() proxySays {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at
+}
+
+func (s *story) hearProxy(line []byte) {
+	var say proxySays
+	if json.Unmarshal(line, &say) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := max(int(time.Since(s.begin)/time.Second), 0)
+	for len(s.hits) <= i {
+		s.hits = append(s.hits, 0)
+	}
+	s.hits[i] += say.Cache.Hits - s.at.Cache.Hits
+	s.at = say
+}
+
+func (s *story) hearPeople(line []byte) {
+	var say peopleSay
+	if json.Unmarshal(line, &say) != nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := max(int(say.After/time.Second), 0)
+	for len(s.each) <= i {
+		s.each = append(s.each, second{})
+	}
+	s.each[i].Counts = s.each[i].plus(say.Counts.minus(s.counts))
+	s.counts = say.Counts
+	if say.End {
+		s.waits = say.Waits
+	}
+}
+
+// pace is how often the group is looked after.
+const pace = 100 * time.Millisecond
+
+// tell lets the time go by: the group is what capmon recommends, anew each pace.
+func (s *story) tell(ctx context.Context) error {
+	c := &s.config
+	tick := time.NewTicker(pace)
+	defer tick.Stop()
+	after := func(d time.Duration, asked bool) <-chan time.Time {
+		if !asked {
+			return nil
+		}
+		return time.After(time.Until(s.begin.Add(d)))
+	}
+	over, kill, cache := after(c.For, true), after(c.KillAt, c.KillAt > 0), after(c.CacheAt, c.CacheAt > 0)
+	for beat := 0; ; beat++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-over:
+			return nil
+		case <-kill:
+			s.obey(Order{Kill: true})
+		case <-cache:
+			s.obey(Order{Cache: new(!c.Cache)})
+		case o := <-c.Orders:
+			s.obey(o)
+		case <-tick.C:
+		}
+		for what, p := range map[string]*child.Process{"proxy": s.proxy, "people": s.people} {
+			select {
+			case <-p.Done:
+				return fmt.Errorf("the %s of the payment story ended: %w", what, p.Err)
+			default:
+			}
+		}
+		now := time.Now()
+		if rate := s.rates.of(now.Sub(s.begin)); rate != s.rate {
+			s.happened(rate > c.RPS, "people ask %s times a second", number(rate))
+			s.rate = rate
+		}
+		if err := s.group.attend(now); err != nil {
+			return err
+		}
+		if err := s.follow(now); err != nil {
+			return err
+		}
+		s.note(&s.result.Servers, s.group.opened())
+		if c.Say != nil && beat%5 == 0 {
+			c.Say(s.progress(now))
+		}
+	}
+}
+
+// follow makes the group what is recommended.
+func (s *story) follow(now time.Time) error {
+	v := s.config.Watch.Verdict(now)
+	s.verdict = v
+	if !v.OK {
+		return nil
+	}
+	s.note(&s.result.Need, v.Need)
+	return s.group.become(min(max(v.Run, s.config.Min), s.config.Max), now)
+}
+
+// obey does what is ordered.
+func (s *story) obey(o Order) {
+	c, now := &s.config, max(time.Since(s.begin), 0)
+	if o.Kill {
+		if name := s.group.kill(); name != "" {
+			s.result.Killed = name
+		}
+	}
+	if o.Cache != nil {
+		c.Cache = *o.Cache
+		_ = s.proxy.Order(proxyOrder{Cache: o.Cache}) // it can always be written
+		s.happened(false, "the cache is %s", map[bool]string{true: "on", false: "off"}[c.Cache])
+	}
+	if o.WarmUp != nil {
+		c.WarmUp = *o.WarmUp
+		s.group.warm(c.WarmUp)
+	}
+	was := s.rates
+	if o.RPS != nil && *o.RPS > 0 {
+		s.rates = s.rates.times(now, *o.RPS/c.RPS)
+		c.RPS = *o.RPS
+	}
+	switch {
+	case o.Spike == nil:
+	case *o.Spike:
+		s.rates = s.rates.spike(now, now+c.SpikeFor, c.RPS*c.Spike, c.RPS)
+	default:
+		s.rates = append(s.rates.until(now), phase{now, c.RPS})
+	}
+	if !slices.Equal(was, s.rates) {
+		_ = s.people.Order(peopleOrder{Rates: s.rates}) // it can always be written
+	}
+}
+
+// happened tells an event.
+func (s *story) happened(bad bool, format string, args ...any) {
+	if s.config.Tell != nil {
+		s.config.Tell(Event{max(time.Since(s.begin), 0), fmt.Sprintf(format, args...), bad})
+	}
+}
+
+// note adds a step where the number is another one.
+func (s *story) note(list *[]Step, n int) {
+	if k := len(*list); k > 0 && (*list)[k-1][1] == float64(n) {
+		return
+	}
+	*list = append(*list, Step{float64(max(time.Since(s.begin), 0).Milliseconds()) / 1000, float64(n)})
+}
+
+func (s *story) progress(now time.Time) Progress {
+	c := &s.config
+	p := Progress{
+		After: max(now.Sub(s.begin), 0), Servers: s.group.opened(), Starting: s.group.running() - s.group.opened(), Verdict: s.verdict,
+		Rate: s.rates.of(now.Sub(s.begin)), Moved: Moves{s.result.Servers[:len(s.result.Servers):len(s.result.Servers)], s.result.Need[:len(s.result.Need):len(s.result.Need)]},
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p.Counts, p.Cache = s.counts, s.at.Cache
+	p.Budget = budget(c.SLA, s.each, c.RPS)
+	if i := len(s.each) - 2; i >= 0 {
+		p.RPS = float64(s.each[i].Asked)
+		p.ServerRPS = p.RPS
+		if i < len(s.hits) {
+			p.ServerRPS = max(p.RPS-float64(s.hits[i]), 0)
+		}
+	}
+	return p
+}
+
+// finish lets who has asked have an answer, or leave, and adds up.
+func (s *story) finish() {
+	over := min(time.Since(s.begin), s.config.For)
+	_ = s.people.Order(peopleOrder{Stop: true}) // it can always be written
+	for limit := time.Now().Add(s.config.Patience + firstTime); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
+		s.mu.Lock()
+		done := s.waits != nil
+		s.mu.Unlock()
+		select {
+		case <-s.people.Done:
+			done = true
+		default:
+		}
+		if done {
+			break
+		}
+	}
+	time.Sleep(2 * sayEvery) // so that the proxy has said its last
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.result
+	r.Counts, r.Cache = s.counts, s.at.Cache
+	if s.waits != nil {
+		r.Waited = Waited{s.waits.Quantile(0.5).Seconds(), s.waits.Quantile(0.99).Seconds()}
+	}
+	for i, e := range s.each {
+		if e.Refused > 0 {
+			r.RefusedAt = append(r.RefusedAt, Step{float64(i), float64(e.Refused)})
+		}
+	}
+	r.Budget = budget(s.config.SLA, s.each, s.config.RPS)
+	r.Expected = expect(told{s.rates, over, s.config.PerServer, s.config.Queue, s.group.stays(), r.Need, s.config.WarmUp, s.hits})
+}
+
+func (s *story) stop() {
+	for _, p := range []*child.Process{s.people, s.proxy} {
+		if p != nil {
+			s.group.going.Go(p.Stop)
+		}
+	}
+	s.group.stop()
+	if s.proxyAt().Agent != "" {
+		s.config.Watch.Leave("proxy")
+	}
+}

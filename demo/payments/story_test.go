@@ -1,0 +1,376 @@
+package payments
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// envParent makes the test binary a parent that is to be killed.
+const envParent = "PAYMENTS_TEST_PARENT"
+
+func TestMain(m *testing.M) {
+	if Main() {
+		return
+	}
+	if os.Getenv(envParent) != "" {
+		c := small(&plan{wants: func(time.Duration) int { return 2 }, out: os.Stdout})
+		c.For = time.Minute
+		_, err := Run(context.Background(), c)
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// plan is a watcher that wants so many servers, and notes whom it was to follow.
+type plan struct {
+	wants func(after time.Duration) int
+	out   io.Writer // gets the address of each agent, a line
+
+	mu     sync.Mutex
+	began  time.Time
+	follow []string
+	left   []string
+}
+
+func (p *plan) Follow(name, agent string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.follow = append(p.follow, name)
+	if p.out != nil {
+		fmt.Fprintln(p.out, agent)
+	}
+}
+
+func (p *plan) Leave(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = append(p.left, name)
+}
+
+func (p *plan) Verdict(now time.Time) Verdict {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.began.IsZero() {
+		p.began = now
+	}
+	n := p.wants(now.Sub(p.began))
+	return Verdict{OK: n > 0, Need: n, Run: n}
+}
+
+// small is a story for any machine: 20 requests a second, 160 at the festival,
+// which begins after a second and lasts for two.
+func small(w Watcher) Config {
+	return Config{
+		RPS: 20, Spike: 8, SpikeAt: time.Second, SpikeFor: 2 * time.Second, PerServer: 40, Queue: 8, Work: 0.5, Min: 1, Max: 5,
+		For: 4 * time.Second, WarmUp: 100 * time.Millisecond, Patience: 5 * time.Second, SLA: 0.99, Seed: 7, Version: "test",
+		Speed: Speed{Requests: 1000, Loops: 1e6, Cores: 1}, Watch: w,
+	}
+}
+
+// A story has real processes and requests; what its three places count (people,
+// proxy, servers) agrees.
+func TestStory(t *testing.T) {
+	always := func(n int) func(time.Duration) int { return func(time.Duration) int { return n } }
+	for name, c := range map[string]struct {
+		wants  func(time.Duration) int
+		change func(*Config)
+		check  func(*testing.T, Result)
+	}{
+		"enough": {always(5), func(*Config) {}, func(t *testing.T, r Result) {
+			if n := len(r.Servers); r.Servers[0][1] != 1 || r.Servers[n-1][1] != 5 {
+				t.Errorf("servers %v", r.Servers)
+			}
+			if r.Expected.Refused != 0 || r.Served < r.Asked*9/10 {
+				t.Errorf("%+v, expected %+v", r.Counts, r.Expected)
+			}
+		}},
+		"never more than the maximum": {always(9), func(c *Config) { c.Max = 1 }, func(t *testing.T, r Result) {
+			// 160 a second for two seconds, of which a server takes 40.
+			if len(r.Servers) != 1 || math.Abs(r.Expected.Refused-232) > 1e-6 || float64(r.Refused) < 0.7*232 || float64(r.Refused) > 1.3*232 {
+				t.Errorf("%+v, servers %v, expected %+v", r.Counts, r.Servers, r.Expected)
+			}
+			if !slices.Equal(r.Need, []Step{{r.Need[0][0], 9}}) {
+				t.Errorf("need %v", r.Need)
+			}
+			if b := r.Budget; b.Bad != r.Refused+r.Left || b.Burnt < 10 || b.BurnMost < b.Burnt || len(r.RefusedAt) == 0 {
+				t.Errorf("budget %+v, refused at %v", b, r.RefusedAt)
+			}
+		}},
+		"nothing is recommended": {always(0), func(c *Config) { c.SpikeFor = 0 }, func(t *testing.T, r Result) {
+			if r.Asked == 0 || len(r.Need) != 0 || len(r.Servers) != 1 || r.Expected.Detected != nil {
+				t.Errorf("%+v, servers %v, need %v", r.Counts, r.Servers, r.Need)
+			}
+		}},
+		"fewer are recommended": {
+			func(after time.Duration) int {
+				if after < 2*time.Second {
+					return 4
+				}
+				return 2
+			}, func(c *Config) { c.SpikeFor = 0 }, func(t *testing.T, r Result) {
+				most := slices.MaxFunc(r.Servers, func(a, b Step) int { return int(a[1] - b[1]) })
+				if last := r.Servers[len(r.Servers)-1]; most[1] != 4 || last[1] != 2 || r.Refused+r.Left > r.Asked/10 {
+					t.Errorf("%+v, servers %v", r.Counts, r.Servers)
+				}
+			},
+		},
+		// What is recommended counts the servers that are open: fewer than those
+		// that warm up are no reason to send these away.
+		"fewer for a moment": {
+			func(after time.Duration) int {
+				if after > 500*time.Millisecond && after < time.Second {
+					return 3
+				}
+				return 4
+			}, func(c *Config) { c.SpikeFor, c.WarmUp = 0, 1500*time.Millisecond }, func(t *testing.T, r Result) {
+				if want := []float64{1, 4}; len(r.Servers) < 2 || r.Servers[0][1] != want[0] || r.Servers[len(r.Servers)-1][1] != want[1] || r.Servers[len(r.Servers)-1][0] > 3 {
+					t.Errorf("servers %v, want 4 after the warm-up of the first", r.Servers)
+				}
+			},
+		},
+		"a server is killed": {always(3), func(c *Config) { c.KillAt = 2 * time.Second }, func(t *testing.T, r Result) {
+			if last := r.Servers[len(r.Servers)-1]; r.Killed == "" || last[1] != 3 || r.Served == 0 {
+				t.Errorf("killed %q, servers %v, %+v", r.Killed, r.Servers, r.Counts)
+			}
+		}},
+		"the cache answers": {always(1), func(c *Config) { c.CacheAt = 500 * time.Millisecond }, func(t *testing.T, r Result) {
+			// Two of five look at the catalogue, which nearly always is fresh, and
+			// two at their balance: with it one server holds most of the spike.
+			if !r.Cache.On || r.Cache.Hits < r.Asked/4 || r.Cache.Hits+r.Cache.Misses > r.Asked {
+				t.Errorf("%+v of %+v", r.Cache, r.Counts)
+			}
+			if math.Abs(r.Expected.Refused-232) < 100 {
+				t.Errorf("as many are expected as without a cache: %+v", r.Expected)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &plan{wants: c.wants}
+			config := small(p)
+			c.change(&config)
+			var seen []Progress
+			config.Say = func(p Progress) { seen = append(seen, p) }
+			r, err := Run(t.Context(), config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Asked != r.Served+r.Refused+r.Left || r.Playing != 0 || r.Asked == 0 {
+				t.Errorf("do not add up: %+v", r.Counts)
+			}
+			c.check(t, r)
+			if len(seen) < 3 || seen[len(seen)-1].Counts.Asked == 0 {
+				t.Errorf("told %d times", len(seen))
+			}
+			slices.Sort(p.follow)
+			slices.Sort(p.left)
+			if !slices.Equal(p.follow, p.left) || len(p.follow) < 1+config.Min || p.follow[len(p.follow)-1] != "proxy" {
+				t.Errorf("followed %v, left %v", p.follow, p.left)
+			}
+		})
+	}
+}
+
+// The same seed asks the same: as many requests in two tellings, another number
+// with another seed.
+func TestAgain(t *testing.T) {
+	t.Parallel()
+	var asked [3]int
+	var all sync.WaitGroup
+	for i, seed := range []uint64{3, 3, 4} {
+		c := small(&plan{wants: func(time.Duration) int { return 1 }})
+		c.For, c.SpikeAt, c.SpikeFor, c.Seed = 2*time.Second, time.Second, time.Second, seed
+		all.Go(func() {
+			r, err := Run(t.Context(), c)
+			if err != nil {
+				t.Error(err)
+			}
+			asked[i] = r.Asked
+		})
+	}
+	all.Wait()
+	if asked[0] != asked[1] || asked[0] == asked[2] {
+		t.Errorf("asked %v with the seeds 3, 3 and 4", asked)
+	}
+}
+
+// What is ordered while it is told: a spike now and its end, a cache, another
+// warm-up, more people, a server killed.
+func TestOrders(t *testing.T) {
+	t.Parallel()
+	orders := make(chan Order, 1)
+	c := small(&plan{wants: func(time.Duration) int { return 2 }})
+	c.SpikeAt, c.For, c.SpikeFor, c.WarmUp, c.Orders = 10*time.Second, 12*time.Second, time.Minute, time.Hour, orders
+	ctx, cancel := context.WithCancel(t.Context())
+	var events []string
+	died := false
+	c.Tell = func(e Event) {
+		events = append(events, e.Text)
+		died = died || e.Bad && strings.Contains(e.Text, "has died: ")
+	}
+	list := []struct {
+		order Order
+		done  func(Progress) bool
+	}{
+		{Order{Spike: new(true)}, func(p Progress) bool { return p.Rate == 160 && p.RPS > 80 }},
+		{Order{Spike: new(false)}, func(p Progress) bool { return p.Rate == 20 }},
+		{Order{RPS: new(40.)}, func(p Progress) bool { return p.Rate == 40 }},
+		{Order{Cache: new(true)}, func(p Progress) bool { return p.Cache.On && p.Cache.Hits > 0 }},
+		{Order{WarmUp: new(time.Duration(0))}, func(p Progress) bool { return p.Servers == 2 }},
+		{Order{Kill: true}, func(Progress) bool { return died }},
+	}
+	step, given := 0, false
+	c.Say = func(p Progress) {
+		if step < len(list) && given && list[step].done(p) {
+			step, given = step+1, false
+		}
+		switch {
+		case step == len(list):
+			cancel()
+		case !given:
+			orders <- list[step].order
+			given = true
+		}
+	}
+	r, err := Run(ctx, c)
+	if err != nil || step != len(list) || r.Killed == "" || r.Asked != r.Served+r.Refused+r.Left {
+		t.Errorf("stayed at order %d: killed %q, %+v, %v", step, r.Killed, r.Counts, err)
+	}
+	for _, want := range []string{"people ask 160 times a second", "people ask 20 times a second", "1 server is asked for: 2 instead of 1", "is warm and takes requests: 2 servers are open", "the cache is on"} {
+		if !strings.Contains(strings.Join(events, "\n"), want) {
+			t.Errorf("nothing tells %q in %q", want, events)
+		}
+	}
+}
+
+// Servers, proxy and people end with their parent, also when it is killed.
+func TestNothingOutlivesItsParent(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), envParent+"=1")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var addrs []string
+	for range 3 { // two servers and the proxy
+		var addr string
+		if _, err := fmt.Fscanln(out, &addr); err != nil {
+			t.Fatal(err)
+		}
+		addrs = append(addrs, addr)
+	}
+	for _, addr := range addrs {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatalf("an agent is not there before: %v", err)
+		}
+		c.Close()
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		there := 0
+		for _, addr := range addrs {
+			if c, err := net.Dial("tcp", addr); err == nil {
+				c.Close()
+				there++
+			}
+		}
+		if there == 0 {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%d of %v still listen", there, addrs)
+		}
+	}
+}
+
+// A story that is broken off says what there was until then.
+func TestBrokenOff(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	c := small(&plan{wants: func(time.Duration) int { return 2 }})
+	c.For = time.Hour
+	c.Say = func(p Progress) {
+		if p.After > 2*time.Second {
+			cancel()
+		}
+	}
+	r, err := Run(ctx, c)
+	if err != nil || r.Asked == 0 || r.Asked != r.Served+r.Refused+r.Left || r.Playing != 0 {
+		t.Errorf("%+v, %v", r.Counts, err)
+	}
+}
+
+func TestFit(t *testing.T) {
+	fast := Speed{Requests: 10_000, Loops: 1e9, Cores: 2}
+	for name, c := range map[string]struct {
+		speed    Speed
+		files    int
+		rps, per float64
+		queue    int
+		note     string
+	}{
+		"room for all":  {fast, 20_000, 60, 100, 20, ""},
+		"no file limit": {fast, 0, 60, 100, 20, ""},
+		"slow": {
+			Speed{Requests: 1250, Loops: 1e9, Cores: 1},
+			0, 30, 50, 10,
+			"50 requests a second a server instead of 100, and 30 people's instead of 60: this machine passed on 1250 a second",
+		},
+		"256 files": {fast, 256, 60, 100, 5, "5 requests wait for a server instead of 20: a process may open 256 files (ulimit -n)"},
+		"no files":  {fast, 3, 60, 100, 1, "1 requests wait for a server instead of 20: a process may open 3 files (ulimit -n)"},
+	} {
+		config := Config{RPS: 60, Spike: 8, PerServer: 100, Max: 10, Speed: c.speed}
+		if note := config.Fit(c.files); note != c.note || config.RPS != c.rps || config.PerServer != c.per || config.Queue != c.queue {
+			t.Errorf("%s: %v a second, %v a server, %d wait, %q", name, config.RPS, config.PerServer, config.Queue, note)
+		}
+	}
+	config := Config{RPS: 1e7, Spike: 8, PerServer: 100, Max: 10, Speed: fast}
+	if note := config.Fit(0); config.RPS != 500 || config.PerServer != 100 || !strings.Contains(note, "500 requests a second instead of 10000000: this machine passed on 10000 a second") {
+		t.Errorf("%v a second, %v a server, %q", config.RPS, config.PerServer, note)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"0 requests a second":             func(c *Config) { c.RPS = 0 },
+		"NaN requests a second a server":  func(c *Config) { c.PerServer = math.NaN() },
+		"a spike of 0.5 times":            func(c *Config) { c.Spike = 0.5 },
+		"6 to 5 servers":                  func(c *Config) { c.Min = 6 },
+		"work with 2":                     func(c *Config) { c.Work = 2 },
+		"a story of 0s":                   func(c *Config) { c.For = 0 },
+		"a warm-up of -1ns":               func(c *Config) { c.WarmUp = -1 },
+		"patience for 1ms":                func(c *Config) { c.Patience = time.Millisecond },
+		"-1 requests that wait":           func(c *Config) { c.Queue = -1 },
+		"a promise for 1 of the requests": func(c *Config) { c.SLA = 1 },
+		"a spike for -1ns":                func(c *Config) { c.SpikeFor = -1 },
+		"a spike after 5s":                func(c *Config) { c.SpikeAt = 5 * time.Second },
+		"a cache after 5s":                func(c *Config) { c.CacheAt = 5 * time.Second },
+		"a server killed after 5s":        func(c *Config) { c.KillAt = 5 * time.Second },
+		"nobody watches":                  func(c *Config) { c.Watch = nil },
+		"not fitted":                      func(c *Config) { c.Speed = Speed{} },
+	} {
+		c := small(&plan{})
+		change(&c)
+		if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
