@@ -2,6 +2,7 @@ package capacity
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -68,7 +69,11 @@ func (p *Plan) at(n int) {
 	p.Room = roomBy(p.Load, near.grows(use))
 	p.RoomRPS = roomBy(p.RPS, near.grows(use))
 	if p.Room.OK {
-		p.Steps = append(p.Steps, fmt.Sprintf("room of %s to the limit: %s %s", counted(n, "server"), Amount(p.Room.V), p.Unit))
+		room := Amount(p.Room.V)
+		if p.Unit == "users" { // half a user is none
+			room = Count(math.Floor(p.Room.V))
+		}
+		p.Steps = append(p.Steps, fmt.Sprintf("room of %s to the limit: %s %s", counted(n, "server"), room, p.Unit))
 	}
 	if p.FullIn.OK && !p.Growth.none() {
 		p.Steps = append(p.Steps, p.fullStep(n))
@@ -83,6 +88,20 @@ func (p PoolLimit) grows(use Num) Num {
 		return Num{}
 	}
 	return Known((1 - idle) / (use.V - idle))
+}
+
+// Carries is the leading load at which n servers are at a limit; unknown where
+// nothing says so.
+func (p *Plan) Carries(n int) Num {
+	if n < 1 || n > MaxServers || !p.Load.OK {
+		return Num{}
+	}
+	near, use := p.nearest(n)
+	room := roomBy(p.Load, near.grows(use))
+	if !room.OK {
+		return Num{}
+	}
+	return Known(p.Load.V + room.V)
 }
 
 // roomBy is how much more of a load there is room for when it can grow so many

@@ -81,6 +81,35 @@ func TestPlanOfTheMockUp(t *testing.T) {
 
 // The second line of what the engine must be able to say: a target, a promise
 // about time and one about being up, and which of them binds.
+// What servers carry is the load at which their nearest limit is full.
+func TestCarries(t *testing.T) {
+	p := plan(t, chess())
+	for n, want := range map[int]float64{1: 10_000, 9: 90_000, 10: 100_000, 13: 130_000} {
+		if got := p.Carries(n); !got.OK || math.Abs(got.V-want) > 1e-6 {
+			t.Errorf("%d servers carry %v, want %v", n, got, want)
+		}
+	}
+	for _, n := range []int{0, -1, capacity.MaxServers + 1} {
+		if got := p.Carries(n); got.OK {
+			t.Errorf("%d servers carry %v", n, got)
+		}
+	}
+	q := chess()
+	q.Users = known(0)
+	if p, err := capacity.NewPlan(q); err == nil && p.Carries(9).OK {
+		t.Errorf("no load says nothing of what is carried: %v", p.Carries(9))
+	}
+	for n := 2; n < 40; n++ { // at that load the servers are full, and more carry more
+		q := chess()
+		q.Users = p.Carries(n)
+		q.CoresUsed = known(41.4 * q.Users.V / 88_420)
+		full := plan(t, q)
+		if use := full.At(n).Now; math.Abs(use.V-1) > 1e-9 || p.Carries(n).V <= p.Carries(n-1).V {
+			t.Errorf("%d servers at %v: %v used", n, q.Users, use)
+		}
+	}
+}
+
 func TestPlanOfPromises(t *testing.T) {
 	q := capacity.Question{
 		RPS: known(12_000), Cost: known(0.008), Cores: known(8), Workers: 8,

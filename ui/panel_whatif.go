@@ -80,6 +80,9 @@ func planBody(f *Frame, v *View, w, h int, ascii bool) *canvas {
 		}
 		for i := 0; i < len(steps); i++ {
 			t, st := steps[i], normal
+			if isPromise(t) { // below
+				continue
+			}
 			if i+1 < len(steps) && strings.HasPrefix(steps[i+1], "limit ") && cells(t)+cells(steps[i+1])+5 < s.a.w {
 				t += "    " + steps[i+1] // what is run, beside what is needed
 				i++
@@ -99,13 +102,8 @@ func planBody(f *Frame, v *View, w, h int, ascii bool) *canvas {
 		}
 	}
 	s.y += drawPlanTable(s.a.rows(s.y, c.h-s.y), &plan, live)
-	if p.LoseZone.OK && v.whatIf(p) == (WhatIf{}) {
-		text, st := usedText(p.LoseZone, plan.Target)
-		x := s.a.text(1, s.y, dim, "one zone of "+strconv.Itoa(q.Rule.Zones)+" lost, with the servers of now: ")
-		s.a.text(x, s.y, st, strings.TrimSpace(text)+" of "+p.Bound)
-		s.y++
-	}
 	s.advice(f, p, &plan)
+	s.promises(v, p, &plan, q.Rule.Zones)
 	s.title("how far to trust it")
 	for _, t := range trust {
 		s.say(1, dim, t)
@@ -113,12 +111,47 @@ func planBody(f *Frame, v *View, w, h int, ascii bool) *canvas {
 	if v.WhatIf[FieldCost].OK && v.whatIf(p)[FieldCost].OK {
 		s.say(1, dim, "cpu: as typed; threads that were measured are left out")
 	}
-	if rest := h - top - foot - s.y; rest >= leastChart+2 && w >= 100 {
+	rest := h - top - foot - s.y
+	if w >= 100 && rest >= leastChart+2 && grows(&plan) {
+		n := min(rest, 13)
+		drawAhead(s.a.rows(s.y, n), &plan, f.At)
+		s.y, rest = s.y+n, rest-n
+	}
+	if rest >= leastChart+2 && w >= 100 {
 		if known := histories(f); len(known) > 0 {
 			stackCharts(s.a.rows(s.y, min(rest, 16)), known[:1], f, v)
 		}
 	}
 	return c
+}
+
+// isPromise says whether a step is about a spike or an SLA, which change no number.
+func isPromise(step string) bool {
+	return strings.HasPrefix(step, "spike ×") || strings.HasPrefix(step, "SLA ")
+}
+
+// promises are what a spike, the loss of a zone and the SLA would mean.
+func (s *planSheet) promises(v *View, p *fleet.Pool, plan *capacity.Plan, zones int) {
+	begun := false
+	begin := func() {
+		if !begun {
+			s.title("spikes and promises", "not in NEED")
+		}
+		begun = true
+	}
+	for _, t := range plan.Steps {
+		if isPromise(t) {
+			begin()
+			s.say(1, normal, t)
+		}
+	}
+	if p.LoseZone.OK && v.whatIf(p) == (WhatIf{}) {
+		begin()
+		text, st := usedText(p.LoseZone, plan.Target)
+		x := s.a.text(1, s.y, normal, "one zone of "+strconv.Itoa(zones)+" lost, with the servers of now: ")
+		s.a.text(x, s.y, st, strings.TrimSpace(text)+" of "+p.Bound)
+		s.y++
+	}
 }
 
 func planServersTitle(p *capacity.Plan) string {

@@ -415,3 +415,84 @@ func TestPlanBeside(t *testing.T) {
 		}
 	}
 }
+
+// What lies ahead: the load as it grows, what the servers that there are, that may
+// be and that are needed can take, and when it is too much for each.
+func TestPlanAhead(t *testing.T) {
+	f := paged()
+	text := textOf(f, View{Screen: PlanScreen}, 120, 50)
+	for _, want := range []string{
+		"users ahead, next 1h  a keep 9: full in 1m19s  b run 10: full in 9m39s  c need 13: full in 35m",
+		" a 90,000 ", " b 100,000 ", " c 130,000 ", "03:12 now        03:22", "04:12",
+		"spikes and promises", "spike ×1.5 at once: 132,630 users: 102% used on 13 servers, 18 needed (5 more", "over the limit for 3m00s",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %q:\n%s", want, text)
+		}
+	}
+	for line := range strings.SplitSeq(text, "\n") { // 41,580 more at 1,200 a minute: 34m39s of the hour
+		if name := strings.Index(line, " c 130,000"); name >= 0 {
+			at := float64(cells(line[:strings.Index(line, "×")])-axis) / (120 - axis)
+			if want := 34.65 / 60; math.Abs(at-want) > 0.01 {
+				t.Errorf("c is crossed at %.3f of the hour, want %.3f: %q", at, want, line)
+			}
+			if from := strings.Index(line, "┄"); cells(line[:from])-axis != 3*(120-axis)/60 { // warm after three minutes
+				t.Errorf("c is there from %d: %q", cells(line[:from])-axis, line)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		what WhatIf
+		want string
+	}{
+		"overrun already": {WhatIf{FieldUsers: num(95_000)}, "a keep 9: full now  b run 10: full in 4m10s"},
+		"too late":        {WhatIf{FieldWarmUp: num(3600)}, "b run 10: full before it is warm"},
+		"further":         {WhatIf{FieldAhead: num(7200)}, "users ahead, next 2h"},
+		"half a user":     {WhatIf{FieldUsers: num(88_420.5)}, "room of 9 servers to the limit: 1,579 users"},
+	} {
+		if text := textOf(f, View{Screen: PlanScreen, WhatIf: c.what}, 120, 60); !strings.Contains(text, c.want) {
+			t.Errorf("%s: lacks %q:\n%s", name, c.want, text)
+		}
+	}
+	for _, growth := range []float64{0, -1200} {
+		if text := textOf(f, View{Screen: PlanScreen, WhatIf: WhatIf{FieldGrowth: num(growth)}}, 120, 60); strings.Contains(text, "ahead, next") || !strings.Contains(text, "users, last") {
+			t.Errorf("growth %v:\n%s", growth, text)
+		}
+	}
+}
+
+// The spike is a field: none, ×1.5, in halves.
+func TestSpikeField(t *testing.T) {
+	d := drive(t, 120, 40, paged()).press("4")
+	for planFields(&d.m.frame, &d.m.view)[d.m.view.Field].id != FieldSpike {
+		d.press("tab")
+	}
+	for _, c := range []struct{ key, want string }{{"+", "[*×2 ]"}, {"+", "[*×2.5 ]"}, {"-", "[*×2 ]"}, {"-", "spike [ ×1.5 ]"}, {"-", "[*none ]"}, {"-", "[*none ]"}, {"+", "spike [ ×1.5 ]"}} {
+		if text := d.press(c.key).text(); !strings.Contains(text, c.want) {
+			t.Errorf("%s: lacks %q:\n%s", c.key, c.want, text)
+		}
+	}
+	// It takes no line of a short screen before somebody goes to it.
+	short := drive(t, 80, 24, paged()).press("4")
+	if text := short.text(); strings.Contains(text, "spike [") {
+		t.Errorf("a short screen:\n%s", text)
+	}
+	if text := short.press("shift+tab").text(); !strings.Contains(text, "spike [ ×1.5 ]") {
+		t.Errorf("under the cursor:\n%s", text)
+	}
+	if text := short.press("+", "tab").text(); !strings.Contains(text, "spike [*×2 ]") {
+		t.Errorf("typed:\n%s", text)
+	}
+	d.press("-")
+	if text := d.text(); strings.Contains(text, "spike ×") {
+		t.Errorf("none is asked:\n%s", text)
+	}
+	d.press("enter", "ctrl+u").typed("x3").press("enter")
+	if text := d.text(); !strings.Contains(text, "[*×3 ]") || !strings.Contains(text, "spike ×3 at once: 265,260 users") {
+		t.Errorf("x3:\n%s", text)
+	}
+	d.press("enter", "ctrl+u").typed("0.5").press("enter")
+	if !strings.Contains(d.m.view.Note, "want 1 or more, as 1.5, or 0") {
+		t.Errorf("%q", d.m.view.Note)
+	}
+}

@@ -75,6 +75,7 @@ const (
 	FieldSLA
 	FieldUp
 	FieldSLO
+	FieldSpike
 	fieldIDs
 )
 
@@ -129,6 +130,7 @@ func planQuestion(f *Frame, v *View, live bool) (q capacity.Question, p *fleet.P
 	if q.Rule.Zones = f.Zones(p); policy.SLA > 0 && policy.Availability > 0 {
 		q.Rule.SLA, q.Rule.Availability = or(FieldSLA, num(policy.SLA)).V, or(FieldUp, num(policy.Availability)).V
 	}
+	q.Spike = or(FieldSpike, num(usualSpike)).V
 	if q.Price = is[FieldPrice]; !q.Price.OK && policy.Price > 0 {
 		q.Price = num(policy.Price)
 	}
@@ -139,6 +141,10 @@ func planQuestion(f *Frame, v *View, live bool) (q capacity.Question, p *fleet.P
 	}
 	return q, p
 }
+
+// usualSpike is the spike whose price is shown where none was typed; it is never
+// in NEED.
+const usualSpike = 1.5
 
 // whatIf is what was changed of a pool and is to be looked at.
 func (v *View) whatIf(p *fleet.Pool) WhatIf {
@@ -318,6 +324,26 @@ func planFields(f *Frame, v *View) []planField {
 			return v / 1.25
 		}})
 	}
+	fields = append(fields, planField{FieldSpike, "spike", "so many times the load at once, as 1.5; 0: not asked", is[FieldSpike], was[FieldSpike], func(n capacity.Num) string {
+		if n.V == 0 {
+			return "none"
+		}
+		return "×" + strconv.FormatFloat(n.V, 'f', -1, 64)
+	}, func(s string) (float64, error) {
+		v, err := readAmount(strings.TrimLeft(s, "×x"), 0, 1e6)
+		if err == nil && v > 0 && v < 1 {
+			err = errors.New("want 1 or more, as 1.5, or 0")
+		}
+		return v, err
+	}, func(v float64, up bool) float64 {
+		switch {
+		case up:
+			return math.Max(v+0.5, 1.5)
+		case v <= 1.5:
+			return 0
+		}
+		return math.Max(v-0.5, 1.5)
+	}})
 	return slices.DeleteFunc(fields, func(x planField) bool {
 		switch x.id {
 		case FieldUsers:
@@ -344,6 +370,7 @@ func planValues(p *fleet.Pool, q *capacity.Question, is WhatIf) [fieldIDs]capaci
 		FieldUsers: q.Users, FieldRPS: q.RPS, FieldGrowth: growth, FieldAhead: whole(q.Growth.Horizon().Seconds()),
 		FieldPerServer: q.PerServer, FieldCost: q.Cost, FieldTarget: whole(q.Rule.Target), FieldSpare: whole(float64(q.Rule.Spare)),
 		FieldWarmUp: whole(q.WarmUp.Seconds()), FieldMin: whole(float64(q.Rule.Min)), FieldMax: whole(float64(q.Rule.Max)), FieldPrice: q.Price,
+		FieldSpike: whole(q.Spike),
 	}
 	for _, l := range q.Others {
 		if l.Name == "conns" && !q.PerServer.OK { // of a limit that users are not counted by
@@ -442,7 +469,7 @@ func planAct(m *model, do action) bool {
 		if top, _ := planFrame(&m.frame, v, m.w, m.h); top <= 2 { // no field is in sight
 			return false
 		}
-		v.moveField(planFieldLines(fields, m.w), do == actDown)
+		v.moveField(planFieldLines(planShown(&m.frame, v, m.h), m.w), do == actDown)
 	case actCompare:
 		v.Compare = !v.Compare
 	case actMore, actLess:
@@ -509,11 +536,22 @@ func planFrame(f *Frame, v *View, w, h int) (top, foot int) {
 	case h < 14:
 		return 2, 1
 	}
-	top = 2 + len(planFieldLines(planFields(f, v), w))
+	top = 2 + len(planFieldLines(planShown(f, v, h), w))
 	if h >= 20 {
 		foot = 1
 	}
 	return min(top, h/2), foot + 1
+}
+
+// planShown are the fields on a screen of h lines: one that changes no number
+// takes no line of a short one, unless it was typed or is under the cursor.
+func planShown(f *Frame, v *View, h int) []planField {
+	fields := planFields(f, v)
+	last := len(fields) - 1
+	if h < 30 && last >= 0 && v.Field != last && fields[last].id == FieldSpike && fields[last].value == fields[last].live {
+		return fields[:last]
+	}
+	return fields
 }
 
 // planFieldLines shares the fields out over lines.
@@ -547,7 +585,7 @@ func drawPlanScreen(a area, f *Frame, v *View, th Theme) {
 		drawPlanVerdict(a.row(1), f, v, p, &plan, err)
 	}
 	if top > 2 {
-		drawPlanFields(a.rows(2, top-2), planFields(f, v), v)
+		drawPlanFields(a.rows(2, top-2), planShown(f, v, a.h), v)
 	}
 	scroll(a.rows(top, a.h-top-foot), planBody(f, v, a.w, a.h, th.ascii), v.Scroll)
 	if foot > 1 {

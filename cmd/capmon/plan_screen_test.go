@@ -58,7 +58,7 @@ func planned(bound bool) fleet.Snapshot {
 func said(t *testing.T, text string) map[string]string {
 	t.Helper()
 	out := map[string]string{}
-	for _, what := range []string{"NEED ", "run ", "SHORT ", "binds: "} {
+	for _, what := range []string{"NEED ", "run ", "SHORT ", "binds: ", "spike ×1.5 at once: ", "spike ×2 at once: ", `more, not in NEED\); over the limit for `} {
 		if m := regexp.MustCompile(what + `([\w,]+)`).FindStringSubmatch(text); m != nil {
 			out[what] = m[1]
 		}
@@ -89,14 +89,16 @@ func TestScreenAndCommandPlanAlike(t *testing.T) {
 		what  ui.WhatIf
 		need  string
 	}{
-		"live":       {need: "13"},
-		"users":      {args: []string{"--users", "120000"}, what: ui.WhatIf{ui.FieldUsers: known(120_000)}, need: "16"},
-		"requests":   {args: []string{"--rps", "80446"}, what: ui.WhatIf{ui.FieldRPS: known(80_446)}, need: "24"},
-		"per server": {args: []string{"--per-server", "20000"}, what: ui.WhatIf{ui.FieldPerServer: known(20_000)}, need: "8"},
-		"cost":       {args: []string{"--cost", "3ms"}, what: ui.WhatIf{ui.FieldCost: known(0.003)}, need: "20"},
-		"target":     {args: []string{"--target", "60%"}, what: ui.WhatIf{ui.FieldTarget: known(0.6)}, need: "16"},
-		"spare":      {args: []string{"--spare", "3"}, what: ui.WhatIf{ui.FieldSpare: known(3)}, need: "15"},
-		"thread":     {bound: true, need: "19"},
+		"live":               {need: "13"},
+		"users":              {args: []string{"--users", "120000"}, what: ui.WhatIf{ui.FieldUsers: known(120_000)}, need: "16"},
+		"requests":           {args: []string{"--rps", "80446"}, what: ui.WhatIf{ui.FieldRPS: known(80_446)}, need: "24"},
+		"per server":         {args: []string{"--per-server", "20000"}, what: ui.WhatIf{ui.FieldPerServer: known(20_000)}, need: "8"},
+		"cost":               {args: []string{"--cost", "3ms"}, what: ui.WhatIf{ui.FieldCost: known(0.003)}, need: "20"},
+		"target":             {args: []string{"--target", "60%"}, what: ui.WhatIf{ui.FieldTarget: known(0.6)}, need: "16"},
+		"spike":              {args: []string{"--spike", "2"}, what: ui.WhatIf{ui.FieldSpike: known(2)}, need: "13"},
+		"spike, as it comes": {args: []string{"--spike", "1.5"}, need: "13"},
+		"spare":              {args: []string{"--spare", "3"}, what: ui.WhatIf{ui.FieldSpare: known(3)}, need: "15"},
+		"thread":             {bound: true, need: "19"},
 		"thread, users": {
 			bound: true, args: []string{"--users", "176840"}, what: ui.WhatIf{ui.FieldUsers: known(176_840)}, need: "37",
 		},
