@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -182,20 +183,16 @@ func TestLookIsBounded(t *testing.T) {
 func TestLookHere(t *testing.T) {
 	l := NewLook(Config{})
 	pid := os.Getpid()
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	tid := make(chan int)
 	go func() {
 		runtime.LockOSThread()
 		tid <- unix.Gettid()
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() {
+			continue
 		}
 	}()
-	defer close(stop)
+	defer stop.Store(true)
 	busy := <-tid
 	s := naming(nil, pid)
 	l.Read(t.Context(), s, true, pid)
@@ -216,15 +213,21 @@ func TestLookHere(t *testing.T) {
 	}
 }
 
+// BenchmarkLook is one second of somebody who looks: at who has the cores, of
+// which it reads one file a thread, and at the threads of a process, three.
 func BenchmarkLook(b *testing.B) {
-	l := NewLook(Config{})
 	pid := os.Getpid()
 	s := naming(nil, pid)
-	b.ReportAllocs()
-	for b.Loop() {
-		l.Read(context.Background(), s, true, 0)
+	for name, of := range map[string]int{"users": 0, "process": pid} {
+		b.Run(name, func(b *testing.B) {
+			l := NewLook(Config{})
+			b.ReportAllocs()
+			for b.Loop() {
+				l.Read(context.Background(), s, true, of)
+			}
+			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(len(l.threads)), "µs/thread")
+		})
 	}
-	b.ReportMetric(float64(len(l.threads)), "threads")
 }
 
 func FuzzTaskStat(f *testing.F) {
