@@ -178,7 +178,7 @@ func stateWord(state byte) string {
 }
 
 // drawThreads are the threads of one process, and returns the lines used.
-func drawThreads(a area, h *fleet.Host, v *View) int {
+func drawThreads(a area, f *Frame, h *fleet.Host, v *View) int {
 	t := h.Past.Threads
 	many := "threads"
 	if t != nil && len(t.List) > 0 {
@@ -186,6 +186,9 @@ func drawThreads(a area, h *fleet.Host, v *View) int {
 	}
 	drawTitle(a.row(0), many+" of "+cutMiddle(or(v.ThreadsOf, unknownText), 24)+" "+strconv.Itoa(v.Threads), "CORES: 1.00 = one whole core", "esc: back")
 	switch {
+	case t == nil && f.Replay != nil:
+		a.text(1, 1, unknown, cut("? its threads are not in this recording: they are where somebody looked at them", a.w-2))
+		return 2
 	case t == nil && v.Paused:
 		a.text(1, 1, unknown, cut("? threads are read while time runs: space", a.w-2))
 		return 2

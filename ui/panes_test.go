@@ -138,6 +138,41 @@ func TestThreads(t *testing.T) {
 	}
 }
 
+// TestThreadsOfARecording: there are none where nobody looked.
+func TestThreadsOfARecording(t *testing.T) {
+	f := replayed(toldHosts())
+	f.Hosts[0].Past.Threads = nil
+	if text := drive(t, 120, 40, f).press("enter", "enter").text(); !strings.Contains(text, "not in this recording") {
+		t.Errorf("it says\n%s", text)
+	}
+}
+
+// TestPanesFit: the views of a host and of the cores that a key leads to, in
+// every scene.
+func TestPanesFit(t *testing.T) {
+	views := []View{
+		{Screen: HostScreen, Pane: CoresPane}, {Screen: HostScreen, Pane: ProcessesPane}, {Screen: HostScreen, Pane: ServicesPane},
+		{Screen: HostScreen, Pane: LimitsPane}, {Screen: HostScreen, Threads: 2211, ThreadsOf: "数据库\x1b[2J"},
+		{Screen: HostScreen, Pane: Pane(200), PID: -1, Scroll: 9},
+		{Screen: CoresScreen, Grouped: BySocket, Core: 3}, {Screen: CoresScreen, Grouped: ByCache, HotFirst: true, Core: 999},
+	}
+	for name, f := range scenes() {
+		for _, size := range sizes {
+			for _, th := range []Theme{theme(t, "dark", 24, false), theme(t, "light", 8, false), theme(t, "mono", 0, true)} {
+				for _, v := range views {
+					if len(f.Hosts) > 0 {
+						v.Host = f.Hosts[0].Name
+					}
+					fits(t, Render(f, v, size[0], size[1], th), size[0], size[1])
+					if t.Failed() {
+						t.Fatalf("%s at %v: %+v", name, size, v)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestWheelOnThePanes: the wheel scrolls and leaves what can be clicked where it
 // is drawn.
 func TestWheelOnThePanes(t *testing.T) {

@@ -258,7 +258,7 @@ func layHost(f *Frame, host *fleet.Host, v *View, th Theme, w, h int) hostBody {
 	a := c.all()
 	y := 0
 	if v.Threads != 0 {
-		y = drawThreads(a, host, v)
+		y = drawThreads(a, f, host, v)
 		b.crop(y, h)
 		return b
 	}
