@@ -306,6 +306,28 @@ func TestStoryOnAPoorMachine(t *testing.T) {
 	t.Run("half a core", func(t *testing.T) { cameTo(t, append(halfACore(t), small...)...) })
 }
 
+// A load that a limit has no threads for says so in a line, and Go none of its
+// pages.
+func TestALoadWithoutThreads(t *testing.T) {
+	need(t, "setpriv", "prlimit")
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be another user")
+	}
+	capmon := forAll(t)
+	for _, load := range [][]string{{"--threads", "200"}, {"--processes", "40"}} {
+		p := start(t, alone(t, append([]string{
+			"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "XDG_CONFIG_HOME=/none",
+			"prlimit", "--nproc=100:100", capmon, "load", "--for", "1s", "--duty", "1",
+		}, load...)...))
+		<-p.done
+		said := p.errs.String()
+		last := said[strings.LastIndex(strings.TrimSpace(said), "\n")+1:]
+		if code := p.cmd.ProcessState.ExitCode(); code != exitFailed || strings.Count(said, "\n") > 2 || !strings.Contains(last, "this user may have 100 threads and processes (ulimit -u)") {
+			t.Errorf("%v: exit code %d, said %s", load, code, said)
+		}
+	}
+}
+
 // forAll is capmon where every user may run it.
 func forAll(t *testing.T) string {
 	t.Helper()

@@ -32,6 +32,9 @@ func Start(ctx context.Context, s Spec) (*Run, error) {
 	if err := s.Check(); err != nil {
 		return nil, err
 	}
+	if err := room(s); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.For)
 	r := &Run{spec: s, lost: make(chan error, s.Processes), cancel: cancel, over: make(chan struct{})}
 	begun := make(chan error)
