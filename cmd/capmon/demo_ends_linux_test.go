@@ -301,7 +301,8 @@ func TestStoryOnAPoorMachine(t *testing.T) {
 		}
 		cameTo(t, append([]string{
 			"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
-			"env", "XDG_CONFIG_HOME=/none", "XDG_CACHE_HOME=/none", "XDG_STATE_HOME=/none", forAll(t)}, small[1:]...)...)
+			"env", "XDG_CONFIG_HOME=/none", "XDG_CACHE_HOME=/none", "XDG_STATE_HOME=/none", forAll(t),
+		}, small[1:]...)...)
 	})
 	t.Run("half a core", func(t *testing.T) { cameTo(t, append(halfACore(t), small...)...) })
 }
