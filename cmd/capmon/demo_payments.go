@@ -233,8 +233,8 @@ func paid(r payments.Result) []string {
 	if all := r.Cache.Hits + r.Cache.Misses; all > 0 {
 		sum += fmt.Sprintf("; the cache answered %s of %s", count(r.Cache.Hits), count(all))
 	}
-	lines := []string{sum, fmt.Sprintf("budget of %s: %s bad, %s allowed: burnt ×%s, fastest ×%s; %s of what 30 days at %s/s allow",
-		percentOf(r.Budget.SLA), count(r.Budget.Bad), capacity.Amount(r.Budget.Allowed), capacity.Decimal(r.Budget.Burnt, 1), capacity.Decimal(r.Budget.BurnMost, 1), capacity.Percent(r.Budget.Month), capacity.Amount(r.RPS))}
+	lines := []string{sum, fmt.Sprintf("budget of %s: %s bad, %s allowed: burnt ×%s, fastest ×%s; %s%% of what 30 days at %s/s allow",
+		percentOf(r.Budget.SLA), count(r.Budget.Bad), capacity.Amount(r.Budget.Allowed), capacity.Decimal(r.Budget.Burnt, 1), capacity.Decimal(r.Budget.BurnMost, 1), capacity.Decimal(100*r.Budget.Month, 1), capacity.Amount(r.RPS))}
 	for i, step := range r.Expected.Steps {
 		head := "expected: "
 		if i > 0 {

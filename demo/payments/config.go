@@ -202,10 +202,11 @@ func (c *Config) rates() rates {
 const queueTime = 200 * time.Millisecond
 
 // Of what this machine passed on when it was measured, and of its cores: for
-// requests on their way, and for the work of the servers. The rest is for
-// agents, whoever looks at them, and other people's work.
+// requests on their way, which cost two to three times as much when they come one
+// by one, and for the work of the servers. The rest is for agents, whoever looks
+// at them, and other people's work.
 const (
-	requestPart = 0.4
+	requestPart = 0.2
 	workPart    = 0.4
 )
 
@@ -224,19 +225,21 @@ func (c *Config) lines() int { return c.Queue + moreLines }
 // not known. It needs Speed.
 func (c *Config) Fit(files int) string {
 	var notes []string
-	servers := float64(max(c.Max, 1))
+	rps, per, servers := c.RPS, c.PerServer, float64(max(c.Max, 1))
 	most := requestPart * c.Speed.Requests
-	measured := fmt.Sprintf("this machine passed on %.0f a second", c.Speed.Requests)
-	if all := c.PerServer * servers; most > 0 && all > most {
+	if all := per * servers; most > 0 && all > most {
 		// The same group, each server smaller: as many people less.
-		rps, per := c.RPS, c.PerServer
 		c.RPS, c.PerServer = round(rps*most/all), round(most/servers)
-		notes = append(notes, fmt.Sprintf("%s requests a second a server instead of %s, and %s people's instead of %s: %s", number(c.PerServer), number(per), number(c.RPS), number(rps), measured))
 	}
-	if peak := c.RPS * c.Spike; most > 0 && peak > most {
-		rps := c.RPS
+	if most > 0 && c.RPS*c.Spike > most {
 		c.RPS = round(most / c.Spike)
-		notes = append(notes, fmt.Sprintf("%s requests a second instead of %s: %s", number(c.RPS), number(rps), measured))
+	}
+	if c.RPS < rps {
+		note := fmt.Sprintf("%s requests a second instead of %s", number(c.RPS), number(rps))
+		if c.PerServer < per {
+			note += fmt.Sprintf(", and %s a server instead of %s", number(c.PerServer), number(per))
+		}
+		notes = append(notes, note+fmt.Sprintf(": this machine passed on %.0f a second", c.Speed.Requests))
 	}
 	if c.Queue == 0 {
 		c.Queue = max(int(math.Ceil(c.PerServer*queueTime.Seconds())), 1)

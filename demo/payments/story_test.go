@@ -330,9 +330,8 @@ func TestFit(t *testing.T) {
 		"room for all":  {fast, 20_000, 60, 100, 20, ""},
 		"no file limit": {fast, 0, 60, 100, 20, ""},
 		"slow": {
-			Speed{Requests: 1250, Loops: 1e9, Cores: 1},
-			0, 30, 50, 10,
-			"50 requests a second a server instead of 100, and 30 people's instead of 60: this machine passed on 1250 a second",
+			Speed{Requests: 2500, Loops: 1e9, Cores: 1}, 0, 30, 50, 10,
+			"30 requests a second instead of 60, and 50 a server instead of 100: this machine passed on 2500 a second",
 		},
 		"256 files": {fast, 256, 60, 100, 5, "5 requests wait for a server instead of 20: a process may open 256 files (ulimit -n)"},
 		"no files":  {fast, 3, 60, 100, 1, "1 requests wait for a server instead of 20: a process may open 3 files (ulimit -n)"},
@@ -343,7 +342,7 @@ func TestFit(t *testing.T) {
 		}
 	}
 	config := Config{RPS: 1e7, Spike: 8, PerServer: 100, Max: 10, Speed: fast}
-	if note := config.Fit(0); config.RPS != 500 || config.PerServer != 100 || !strings.Contains(note, "500 requests a second instead of 10000000: this machine passed on 10000 a second") {
+	if note := config.Fit(0); config.RPS != 250 || config.PerServer != 100 || !strings.Contains(note, "250 requests a second instead of 10000000: this machine passed on 10000 a second") {
 		t.Errorf("%v a second, %v a server, %q", config.RPS, config.PerServer, note)
 	}
 }
