@@ -8,7 +8,7 @@ FUZZTIME  ?= 5s
 PLATFORMS  = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64 freebsd/amd64 freebsd/arm64
 RACE      := $(shell command -v $${CC:-cc} >/dev/null 2>&1 && echo -race)
 
-.PHONY: all check fmt tidy vet fix cross test packages lint fuzz bench accuracy chess pictures generate dist capmon
+.PHONY: all check fmt tidy vet fix cross test packages lint fuzz bench accuracy chess payments pictures generate dist capmon
 
 all: check
 check: fmt tidy vet fix cross test lint fuzz
@@ -79,6 +79,11 @@ accuracy: packages
 # The chess story with 20,000 real connections: what is counted must add up.
 chess:
 	CAPMON_CHESS=1 $(GO) test -run '^TestManyPlayers$$' -count=1 -v ./cmd/capmon
+
+# The payment story with no warm-up, 20 seconds and three minutes: the number that
+# is refused must be what the formula says, within 10%.
+payments:
+	CAPMON_PAYMENTS=1 $(GO) test -run '^TestManyPayments$$' -count=1 -v ./cmd/capmon
 
 # The pictures of the README, from a real run in a real terminal.
 pictures:

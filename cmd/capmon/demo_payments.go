@@ -94,7 +94,7 @@ func runPayments(cmd *cobra.Command, f *paymentsFlags) error {
 	if f.headless {
 		return f.tell(cmd, w, note)
 	}
-	return f.show(cmd, w, note)
+	return f.show(cmd, w, policy, note)
 }
 
 // policy is that of the servers, with what the user says in its place.
@@ -214,7 +214,7 @@ func sayPayments(out io.Writer) func(payments.Progress) {
 			need = p.Verdict.Formula
 		}
 		fmt.Fprintf(out, "%4s  asked %5s/s, refused %6s, left %s  budget burnt ×%s, burning ×%s  servers %d, starting %d  %s\n", p.After.Round(time.Second),
-			capacity.Amount(p.RPS), count(p.Counts.Refused), count(p.Counts.Left), capacity.Decimal(p.Budget.Burnt, 1), capacity.Decimal(p.Budget.Burn, 1), p.Servers, p.Starting, need)
+			count(p.Last.Asked), count(p.Counts.Refused), count(p.Counts.Left), capacity.Decimal(p.Budget.Burnt, 1), capacity.Decimal(p.Budget.Burn, 1), p.Servers, p.Starting, need)
 	}
 }
 
@@ -252,7 +252,7 @@ func percentOf(v float64) string {
 }
 
 // show runs the story under the dashboard; it ends with either.
-func (f *paymentsFlags) show(cmd *cobra.Command, w *paymentsWatch, note string) error {
+func (f *paymentsFlags) show(cmd *cobra.Command, w *paymentsWatch, policy fleet.Policy, note string) error {
 	log, closeLog, err := openLog(f.screen.log, cmd.ErrOrStderr())
 	if err != nil {
 		return err
@@ -260,7 +260,8 @@ func (f *paymentsFlags) show(cmd *cobra.Command, w *paymentsWatch, note string) 
 	defer closeLog()
 	what := capacity.Amount(f.story.RPS) + " payments a second"
 	var told []string
-	err = f.screen.show(cmd.Context(), w.in, what, note, func(ctx context.Context, ready func(*agents.Viewer)) error {
+	f.screen.stage = newPaymentsStage(&f.story, w.in, policy, note)
+	err = f.screen.show(cmd.Context(), w.in, what, "", func(ctx context.Context, ready func(*agents.Viewer)) error {
 		w.begin(ctx, log)
 		defer w.end()
 		ready(w.viewer)
@@ -286,7 +287,7 @@ func (w *paymentsWatch) Verdict(now time.Time) payments.Verdict {
 	s := w.in.fleet.Snapshot(fleet.Ask{}, now)
 	for i := range s.Pools {
 		if p := &s.Pools[i]; p.Name == payments.PoolServers && p.Need.OK && p.Run.OK {
-			return payments.Verdict{OK: true, Need: int(p.Need.V), Run: int(p.Run.V), Short: int(p.Short.V), Formula: p.Formula}
+			return payments.Verdict{OK: true, Need: int(p.Need.V), Run: int(p.Run.V), Short: int(p.Short.V), Seen: p.Up, Formula: p.Formula}
 		}
 	}
 	return payments.Verdict{}

@@ -10,6 +10,14 @@ import (
 // what became of the requests on the terminal afterwards.
 func TestPaymentsOnTheDashboard(t *testing.T) {
 	term := openTerminal(t, 120, 40, alone(t, "capmon", "demo", "payments", "--rps", "30", "--rps-per-server", "50", "--spike-at", "2s", "--max", "4", "--warm-up", "1s"))
+	term.shows("payments: real requests on real servers")
+	term.press("c")
+	term.shows("the cache is turned on")
+	term.press("l")
+	term.shows("▶ordinary day")
+	term.press("+")
+	term.shows("a second on an ordinary day")
+	term.press("1")
 	term.shows("2 pools")
 	term.shows("proxy")
 	term.shows("pay-4")

@@ -35,7 +35,7 @@ type Config struct {
 	Version   string        // of capmon, for the agents
 	Speed     Speed         // of this machine
 	Watch     Watcher
-	Say       func(Progress) // told twice a second; nil: nobody listens
+	Say       func(Progress) // told once a second; nil: nobody listens
 	Tell      func(Event)    // told what happens, in Run's goroutine as Say; nil: nobody listens
 	Orders    <-chan Order   // what is to be changed meanwhile; nil: nothing is
 }
@@ -70,6 +70,7 @@ type Watcher interface {
 type Verdict struct {
 	OK               bool
 	Need, Run, Short int
+	Seen             int // servers that it saw up, for which it says so
 	Formula          string
 }
 
@@ -109,18 +110,13 @@ type Cache struct {
 type Progress struct {
 	After             time.Duration
 	Counts            Counts
-	RPS, ServerRPS    float64 // asked, and what came to the servers, in the last whole second
+	Last              Counts  // of the last whole second
+	LastHits          int     // of the cache, in it
 	Rate              float64 // that people ask at now, by the plan
 	Cache             Cache
 	Servers, Starting int
 	Budget            Budget
 	Verdict           Verdict
-	Moved             Moves
-}
-
-// Moves are how servers and need changed so far.
-type Moves struct {
-	Servers, Need []Step
 }
 
 // Step is a number and since when it was: seconds after the beginning.
@@ -232,7 +228,7 @@ func (c *Config) Fit(files int) string {
 		c.RPS, c.PerServer = round(rps*most/all), round(most/servers)
 	}
 	if most > 0 && c.RPS*c.Spike > most {
-		c.RPS = round(most / c.Spike)
+		c.RPS = c.MostRPS()
 	}
 	if c.RPS < rps {
 		note := fmt.Sprintf("%s requests a second instead of %s", number(c.RPS), number(rps))
@@ -252,9 +248,18 @@ func (c *Config) Fit(files int) string {
 	return strings.Join(notes, "; ")
 }
 
+// MostRPS is the rate of an ordinary day whose festival this machine has room
+// for.
+func (c *Config) MostRPS() float64 { return round(requestPart * c.Speed.Requests / c.Spike) }
+
 // round is down to three digits that count, so that what is said is what is.
 func round(v float64) float64 {
-	unit := math.Pow(10, math.Floor(math.Log10(v))-2)
+	digits := 2 - math.Floor(math.Log10(v))
+	if digits > 0 {
+		unit := math.Pow(10, digits)
+		return math.Floor(v*unit+1e-9) / unit
+	}
+	unit := math.Pow(10, -digits)
 	return math.Floor(v/unit+1e-9) * unit
 }
 

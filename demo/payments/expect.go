@@ -17,6 +17,7 @@ type Expected struct {
 	// Detected are the seconds from the beginning of the first spike until need
 	// rose; nil: it did not.
 	Detected *float64 `json:"detected_s"`
+	During   []Step   `json:"during"` // from when until when, seconds after the beginning
 	Steps    []string `json:"steps"`
 }
 
@@ -71,6 +72,12 @@ func expect(t told) Expected {
 		waits = math.Min(math.Max(waits+excess, 0), float64(n*t.queue))
 		if refused := excess - room; refused > 0 {
 			e.Refused += refused
+			from, until := s.from.Seconds(), s.until.Seconds()
+			if n := len(e.During); n > 0 && e.During[n-1][1] == from {
+				e.During[n-1][1] = until
+			} else {
+				e.During = append(e.During, Step{from, until})
+			}
 			text := fmt.Sprintf("%.1f to %.1f s: (%s - %s × %s)/s × %s s = %s", s.from.Seconds(), s.until.Seconds(), capacity.Amount(load), capacity.Count(float64(n)), capacity.Amount(t.perServer), capacity.Decimal(takes, 1), capacity.Amount(excess))
 			if room >= 1 {
 				text += ", less " + capacity.Count(math.Floor(room)) + " that wait"

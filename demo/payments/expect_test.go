@@ -2,6 +2,7 @@ package payments
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func TestExpect(t *testing.T) {
 	}
 	one := 1.5
 	if d := cmp.Diff(Expected{
-		Refused: 440*11.5 - 40, Detected: &one,
+		Refused: 440*11.5 - 40, Detected: &one, During: []Step{{20, 31.5}},
 		Steps: []string{
 			"need rose 1.5 s after the spike; a server takes requests 10s after it is asked for",
 			"20.0 to 31.5 s: (640 - 2 × 100)/s × 11.5 s = 5,060, less 40 that wait", "refused 5,020",
@@ -56,6 +57,10 @@ func TestExpect(t *testing.T) {
 		servers: append(first, stay{s(31.5), never}, stay{s(31.5), never}, stay{s(31.5), never}, stay{s(31.5), never}, stay{s(31.5), never}),
 	})); d != "" {
 		t.Error(d)
+	}
+	// Two servers and then three are too few: the time is one.
+	if e := expect(told{rates: spike, over: s(60), perServer: 100, queue: 20, servers: append(first, stay{s(25), never})}); !slices.Equal(e.During, []Step{{20, 50}}) {
+		t.Errorf("during %v", e.During)
 	}
 	// Need that rises before the spike, or falls in it, is no detection.
 	if d := detected(spike, []Step{{3, 2}, {10, 3}, {22, 2}}); d != nil {

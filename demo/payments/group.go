@@ -133,7 +133,7 @@ func (g *group) attend(now time.Time) error {
 			g.order(proxyOrder{Add: v.addr})
 			g.config.Watch.Follow(v.name, at.Agent)
 			if v.warmUp > 0 || v.number >= g.config.Min {
-				g.tell(false, "%s is warm and takes requests: %s open", v.name, left(g.opened()))
+				g.tell(false, "%s is warm: %s open", v.name, left(g.opened()))
 			}
 		}
 	}
@@ -168,26 +168,26 @@ func (g *group) running() (n int) {
 	return n
 }
 
-// become starts what is lacking to so many servers, or, when fewer are enough
-// than are open, lets the newest go: they get no more requests, and end when they
-// have answered those they have. Whoever recommends sees only those that are open:
-// it is no word against those that warm up.
-func (g *group) become(n int, now time.Time) error {
+// become starts what is lacking to so many servers, or lets the newest go when
+// fewer are enough than whoever says so has seen: they get no more requests, and
+// end when they have answered those they have. A server that warms up, or has only
+// just opened, was not seen: that fewer are enough is no word against it.
+func (g *group) become(n, seen int, now time.Time) error {
 	if lacks := n - g.running(); lacks > 0 {
-		g.tell(false, "%s asked for: %d instead of %d", left(lacks), n, g.running())
+		g.tell(false, "%s asked for, beside %d", left(lacks), g.running())
 	}
 	for g.running() < n {
 		if err := g.start(g.config.WarmUp); err != nil {
 			return err
 		}
 	}
-	if n >= g.opened() {
+	if n >= seen || seen < g.opened() {
 		return nil
 	}
 	for i := len(g.list) - 1; i >= 0 && g.running() > n; i-- {
 		if v := g.list[i]; v.ended.IsZero() {
 			v.ended = now
-			g.tell(false, "%s gets no more requests: %s enough", v.name, left(n))
+			g.tell(false, "%s goes: %s enough", v.name, left(n))
 			if v.open {
 				g.order(proxyOrder{Remove: v.addr})
 			}

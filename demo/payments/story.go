@@ -143,26 +143,33 @@ func (s *story) tell(ctx context.Context) error {
 	c := &s.config
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
-	after := func(d time.Duration, asked bool) <-chan time.Time {
-		if !asked {
-			return nil
-		}
-		return time.After(time.Until(s.begin.Add(d)))
+	over := time.NewTimer(time.Until(s.begin.Add(c.For)))
+	defer over.Stop()
+	// What is due after a time of the story; it is done before the story ends.
+	due := map[time.Duration]Order{}
+	if c.KillAt > 0 {
+		due[c.KillAt] = Order{Kill: true}
 	}
-	over, kill, cache := after(c.For, true), after(c.KillAt, c.KillAt > 0), after(c.CacheAt, c.CacheAt > 0)
-	for beat := 0; ; beat++ {
+	if c.CacheAt > 0 {
+		o := due[c.CacheAt]
+		o.Cache = new(!c.Cache)
+		due[c.CacheAt] = o
+	}
+	for beat, ended := 0, false; !ended; beat++ {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-over:
-			return nil
-		case <-kill:
-			s.obey(Order{Kill: true})
-		case <-cache:
-			s.obey(Order{Cache: new(!c.Cache)})
+		case <-over.C:
+			ended = true
 		case o := <-c.Orders:
 			s.obey(o)
 		case <-tick.C:
+		}
+		for at, o := range due {
+			if time.Since(s.begin) >= at {
+				s.obey(o)
+				delete(due, at)
+			}
 		}
 		for what, p := range map[string]*child.Process{"proxy": s.proxy, "people": s.people} {
 			select {
@@ -183,10 +190,11 @@ func (s *story) tell(ctx context.Context) error {
 			return err
 		}
 		s.note(&s.result.Servers, s.group.opened())
-		if c.Say != nil && beat%5 == 0 {
+		if c.Say != nil && beat%10 == 0 {
 			c.Say(s.progress(now))
 		}
 	}
+	return nil
 }
 
 // follow makes the group what is recommended.
@@ -197,7 +205,7 @@ func (s *story) follow(now time.Time) error {
 		return nil
 	}
 	s.note(&s.result.Need, v.Need)
-	return s.group.become(min(max(v.Run, s.config.Min), s.config.Max), now)
+	return s.group.become(min(max(v.Run, s.config.Min), s.config.Max), v.Seen, now)
 }
 
 // obey does what is ordered.
@@ -253,17 +261,16 @@ func (s *story) progress(now time.Time) Progress {
 	c := &s.config
 	p := Progress{
 		After: max(now.Sub(s.begin), 0), Servers: s.group.opened(), Starting: s.group.running() - s.group.opened(), Verdict: s.verdict,
-		Rate: s.rates.of(now.Sub(s.begin)), Moved: Moves{s.result.Servers[:len(s.result.Servers):len(s.result.Servers)], s.result.Need[:len(s.result.Need):len(s.result.Need)]},
+		Rate: s.rates.of(now.Sub(s.begin)),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p.Counts, p.Cache = s.counts, s.at.Cache
 	p.Budget = budget(c.SLA, s.each, c.RPS)
 	if i := len(s.each) - 2; i >= 0 {
-		p.RPS = float64(s.each[i].Asked)
-		p.ServerRPS = p.RPS
+		p.Last = s.each[i].Counts
 		if i < len(s.hits) {
-			p.ServerRPS = max(p.RPS-float64(s.hits[i]), 0)
+			p.LastHits = s.hits[i]
 		}
 	}
 	return p
