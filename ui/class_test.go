@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/ansi"
 
 	"capmon/capacity"
@@ -166,6 +167,20 @@ func TestVotesAreTyped(t *testing.T) {
 	}
 	if d.press("v").typed("q").press("esc"); len(d.lessons) != 1 {
 		t.Errorf("what was left was told: %+v", d.lessons)
+	}
+}
+
+// Keys that are typed so fast that a terminal sends them at once are all taken.
+func TestKeysThatComeAtOnce(t *testing.T) {
+	d := drive(t, 80, 24, classFrame(classPredict))
+	d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("ssf")})
+	slow, fast := lessons.Act{Do: lessons.Vote, Key: "s"}, lessons.Act{Do: lessons.Vote, Key: "f"}
+	if want := []lessons.Act{slow, slow, fast}; !slices.Equal(d.lessons, want) {
+		t.Errorf("the class was told %+v", d.lessons)
+	}
+	d.send(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("ss"), Paste: true})
+	if len(d.lessons) != 3 {
+		t.Error("a paste voted")
 	}
 }
 

@@ -292,6 +292,13 @@ func (m *model) key(k tea.KeyMsg) tea.Cmd {
 	if k.Paste { // a paste is not a command
 		return nil
 	}
+	if k.Type == tea.KeyRunes && len(k.Runes) > 1 { // typed so fast that they came at once
+		var cmds []tea.Cmd
+		for _, r := range k.Runes {
+			cmds = append(cmds, m.key(tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune{r}, Alt: k.Alt}))
+		}
+		return tea.Batch(cmds...)
+	}
 	return m.do(actionOf(k.String(), m.view.Screen))
 }
 

@@ -24,7 +24,7 @@ func newDemo() *cobra.Command {
 			"that. Nothing else of this machine is touched.",
 		Example: "  capmon demo                            the classroom: enter goes on, a to d run\n" +
 			"  capmon demo --lang node                with programs in Node.js\n" +
-			"  capmon demo --headless --for 5s        run A to D and print the table\n" +
+			"  capmon demo --headless --for 10s       run A to D and print the table\n" +
 			"  capmon demo chess                      a story with 88,420 connections",
 		Args: onlyFlags,
 		RunE: class.run,

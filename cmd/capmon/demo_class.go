@@ -33,14 +33,14 @@ type classFlags struct {
 }
 
 // headlessRun is how long a run takes where nobody watches.
-const headlessRun = 5 * time.Second
+const headlessRun = 6 * time.Second
 
 func (f *classFlags) add(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringVar(&f.lang, "lang", lessons.Go.String(), "lessons 1 to 3 run programs in go, node or rust (rustc)")
 	complete(cmd, "lang", lessons.Langs()...)
 	fs.IntVar(&f.workers, "workers", 0, fmt.Sprintf("processes and threads of the runs, 1 to %d (default: up to four, one core left free, two at least)", lessons.MaxWorkers))
-	fs.DurationVar(&f.lasts, "for", 0, "a run stops by itself after that (default 1m, headless 5s)")
+	fs.DurationVar(&f.lasts, "for", 0, "a run stops by itself after that (default 1m, headless 6s)")
 	fs.BoolVar(&f.headless, "headless", false, "without a screen: run A to D one after the other and print what was measured")
 	fs.BoolVar(&f.json, "json", false, "with --headless: print what was measured as one JSON object")
 	for _, name := range []string{"lang", "workers", "for", "headless", "json"} {

@@ -17,7 +17,7 @@ const (
 	// Lasts is how long a run goes on if nobody stops it.
 	Lasts = time.Minute
 	// LeastTime is how long a run takes at least to be measured.
-	LeastTime = 4 * time.Second
+	LeastTime = 5 * time.Second
 	// MaxWorkers bounds the processes and threads that + can ask for: an agent
 	// names the eight processes that use most.
 	MaxWorkers = 8

@@ -57,11 +57,10 @@ func (n *running) take(h *fleet.Host, r Reading, after time.Duration) bool {
 	}
 	n.seq = h.Newest.GetSeq()
 	n.look(r.PIDs)
-	if after < settle {
-		return false
-	}
 	if n.base == nil {
 		n.base = &r
+	}
+	if after < settle {
 		return false
 	}
 	if h.Processes == nil { // they are not known on this system, or not this time

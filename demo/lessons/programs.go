@@ -47,9 +47,10 @@ func serveProgram(config []byte, in io.Reader, out io.Writer) error {
 	}
 	defer os.RemoveAll(o.Dir)
 	runtime.LockOSThread() // the kernel ends it with the thread that started it
-	// When nobody reads any more the parent is gone, and standard input says so:
-	// what is told then is lost, and the program still has to be ended.
-	signal.Ignore(syscall.SIGPIPE)
+	// When nobody reads any more, or the terminal hangs up, the parent ends too, and
+	// standard input says so: then the program still has to be ended, and its
+	// folder removed. The program itself gets these signals as ever.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE, syscall.SIGHUP)
 	to := json.NewEncoder(out)
 	tell := func(r programReport) { _ = to.Encode(r) }
 	load.NameProcess("capmon lesson")

@@ -17,7 +17,22 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"capmon/demo/load"
 )
+
+// TestMain lets the test binary be a child process of a lesson, and a class that
+// is killed.
+func TestMain(m *testing.M) {
+	if load.Main() || Main() {
+		return
+	}
+	if os.Getenv("LESSONS_TEST_PARENT") != "" {
+		parent()
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // parent is a program that runs a step, says who works for it, and waits to be
 // killed.

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The classroom's walk, key by key, in a real terminal: votes, the four runs,
+// the lock that disappoints, the run saved and played again.
+func TestTheWalkThroughTheClassroom(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {120, 40}} {
+		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
+			p := openTmux(t, size[0], size[1])
+			p.types("capmon demo --theme dark --workers 2")
+			p.shows("PREDICT   A: one program with one endless loop.")
+			_, all := p.capmon()
+			p.press("t")
+			p.shows("theme projector")
+			p.press("t", "z")
+			p.press("f", "s", "s") // so quickly that they come at once
+			p.shows("(2)")
+			p.press("v")
+			p.shows("votes: ")
+			p.types("f 9 s 14 = 7")
+			p.shows("(14)")
+			p.shows("that process shows") // the head of a big number
+			p.press("a")
+			p.shows("NOW RUNNING   A  one thread")
+			p.shows("SEEN      the process shows ")
+			p.press("Enter")
+			p.shows("POINT     ")
+			p.shows("NEXT      B: that program started twice.")
+			p.press("b")
+			p.shows("NOW RUNNING   B  2 processes")
+			p.shows("SEEN      2 × ")
+			p.shows("PORT      process ")
+			p.press("z") // room for what happened to the port
+			p.shows("address already in use")
+			p.press("Enter")
+			p.shows("NEXT      C: one process with 2 threads.")
+			p.press("c")
+			p.shows("NOW RUNNING   C  1 process, 2 threads")
+			p.shows("SEEN      one process shows ")
+			p.press("Enter")
+			p.shows("NEXT      D: the same 2 threads share one lock.")
+			p.press("f")
+			p.shows("f faster (1)")
+			p.press("Enter")
+			p.shows("NOW RUNNING   D  2 threads, one lock")
+			p.shows("SEEN      one process shows ")
+			checkClass(t, p.text())
+			p.press("w")
+			p.shows("record to: lesson3.capmon")
+			p.press("Enter")
+			p.shows("REC")
+			p.press("x")
+			p.shows("STOPPED   D")
+			p.press("w")
+			p.shows("into lesson3.capmon")
+			p.press("q")
+			p.usable(all)
+			p.types("clear; capmon replay lesson3.capmon --theme dark")
+			p.shows("REPLAY")
+			p.press("2")
+			p.shows("2 cores")
+			p.press("q")
+			p.shows("$")
+		})
+	}
+}
+
+// checkClass holds that each row of the table was measured.
+func checkClass(t *testing.T, text string) {
+	t.Helper()
+	for _, row := range []string{"A  one thread", "B  2 processes", "C  1 process, 2 threads", "D  2 threads, one lock"} {
+		_, rest, ok := strings.Cut(text, "\n "+row)
+		rest, _, _ = strings.Cut(rest, "\n")
+		if !ok || strings.Contains(rest, "?") || !strings.Contains(rest, "×") {
+			t.Errorf("row %q says %q", row, rest)
+		}
+	}
+}
+
+// However the class ends, nothing that it began runs any more.
+func TestNothingOfAClassStays(t *testing.T) {
+	for name, c := range map[string]struct {
+		lang string
+		end  func(p *pane, pid int)
+	}{
+		"q":                  {"go", func(p *pane, _ int) { p.press("q") }},
+		"kill -9":            {"go", func(_ *pane, pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }},
+		"kill -9, node":      {"node", func(_ *pane, pid int) { _ = syscall.Kill(pid, syscall.SIGKILL) }},
+		"the terminal":       {"go", func(p *pane, _ int) { p.tmux("kill-server") }},
+		"the terminal, node": {"node", func(p *pane, _ int) { p.tmux("kill-server") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.lang != "go" {
+				need(t, c.lang)
+			}
+			p := openTmux(t, 80, 24)
+			p.types("capmon demo --theme dark --workers 2 --lang " + c.lang)
+			p.shows("PREDICT")
+			p.press("b")
+			p.shows("NOW RUNNING   B")
+			pid, all := p.capmon()
+			loops := 0
+			for _, one := range all {
+				comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", one))
+				if s := strings.TrimSpace(string(comm)); s == "capmon load" || s == "node" {
+					loops++
+				}
+			}
+			if loops != 2 {
+				t.Errorf("%d processes with a loop below %d: %v", loops, pid, all)
+			}
+			c.end(p, pid)
+			for _, one := range all {
+				until(t, fmt.Sprintf("process %d to end", one), 10*time.Second, func() bool {
+					text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", one))
+					_, rest, _ := strings.Cut(string(text), ") ")
+					return err != nil || strings.HasPrefix(rest, "Z")
+				})
+			}
+		})
+	}
+}
+
+// A second class beside the first works, and its runs are its own.
+func TestTwoClassesAtATime(t *testing.T) {
+	first, second := openTmux(t, 80, 24), openTmux(t, 80, 24)
+	for _, p := range []*pane{first, second} {
+		p.types("capmon demo --theme dark")
+		p.shows("PREDICT")
+		p.press("a")
+	}
+	for _, p := range []*pane{first, second} {
+		p.shows("SEEN      the process shows ")
+		p.press("q")
+		p.shows("$")
+	}
+}
+
+// Without a screen the four runs come one after the other, and their table.
+func TestTheLessonsHeadless(t *testing.T) {
+	p := start(t, alone(t, "capmon", "demo", "--headless", "--json", "--for", "8s", "--workers", "2"))
+	<-p.done
+	if code := p.cmd.ProcessState.ExitCode(); code != exitOK {
+		t.Fatalf("exit code %d: %s", code, p.errs)
+	}
+	var got struct {
+		Schema string
+		Rows   []struct {
+			Run   string
+			Cores *float64 `json:"cores_used"`
+			Work  *float64 `json:"loops_per_s"`
+			Speed *float64 `json:"speed_up"`
+		}
+	}
+	if err := json.Unmarshal([]byte(p.out.String()), &got); err != nil {
+		t.Fatalf("%v: %s", err, p.out)
+	}
+	if got.Schema != "capmon.lessons/1" || len(got.Rows) != 4 {
+		t.Fatalf("%+v", got)
+	}
+	for i, r := range got.Rows {
+		if r.Run != string("ABCD"[i]) || r.Cores == nil || *r.Cores <= 0 || r.Work == nil || *r.Work <= 0 || r.Speed == nil {
+			t.Errorf("row %d: %+v", i, r)
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "capmon-lesson-*")); len(left) > 0 {
+		t.Errorf("left on the disk: %v", left)
+	}
+}
