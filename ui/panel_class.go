@@ -369,7 +369,7 @@ func predicted(s *lessons.State) string {
 	case v.Text != "":
 		return "you said: " + v.Text
 	case !v.Any():
-		return "nobody said anything: f, s and = vote before a run, v types it"
+		return "nobody said anything (f, s, = or v before a run)"
 	}
 	var parts []string
 	for _, k := range []string{"f", "s", "="} {

@@ -92,6 +92,7 @@ func (f *classFlags) show(cmd *cobra.Command, config lessons.Config, log *slog.L
 		f.screen.alerts.events = "off" // a busy loop that was asked for is no event of this machine
 	}
 	in := newScreenFeed(fleet.Config{})
+	in.tape.replayed = true
 	config.Changed = func() { wake(in.asked) }
 	class := lessons.New(config)
 	f.screen.class = class

@@ -62,15 +62,19 @@ func TestTheWalkThroughTheClassroom(t *testing.T) {
 			p.press("x")
 			p.shows("STOPPED   D")
 			p.press("w")
-			p.shows("into lesson3.capmon")
+			p.shows("recorded 1 host")
 			p.press("q")
 			p.usable(all)
-			p.types("clear; capmon replay lesson3.capmon --theme dark")
+			// It was saved at the end, and plays from the beginning.
+			p.types("clear; capmon snapshot --from lesson3.capmon --at +1s --format text >first; capmon replay lesson3.capmon --theme dark --at -1s")
 			p.shows("REPLAY")
 			p.press("2")
 			p.shows("2 cores")
 			p.press("q")
 			p.shows("$")
+			if first, _ := os.ReadFile(filepath.Join(p.dir, "first")); strings.Contains(string(first), "capmon load") {
+				t.Errorf("a second after its beginning a loop runs already:\n%s", first)
+			}
 		})
 	}
 }

@@ -22,6 +22,11 @@ type tape struct {
 	base time.Time // of the recording: later times are counted from it
 
 	whole *record.Memory // what arrived, whole; nil: not kept
+	// replayed says that what is kept whole is recorded as it came, second by
+	// second, and not as what was known when the recording began: one that is begun
+	// at the end of a lesson plays from its beginning. Only for hosts that have this
+	// machine's clock.
+	replayed bool
 
 	mu    sync.Mutex
 	order []string
@@ -80,15 +85,34 @@ func (t *tape) begin(w *record.Writer, from *fleet.Fleet) {
 	t.to, t.base = w, now
 	for _, name := range t.order {
 		h := t.hosts[name]
-		add := func(e record.Event) {
-			e.At, e.Host = now, name
-			t.add(e)
-		}
-		add(h.join)
 		past := from.Remembered(name)
 		var whole []fleet.Remembered
 		if t.whole != nil {
 			whole = wholly(t.whole)(name, 0, math.MaxInt64)
+		}
+		at := now
+		if t.replayed {
+			at = firstOf(whole, now)
+		}
+		add := func(e record.Event) {
+			e.At, e.Host = at, name
+			t.add(e)
+		}
+		add(h.join)
+		if t.replayed {
+			if h.machine.Machine != nil {
+				add(h.machine)
+			}
+			if h.link.What != 0 {
+				add(h.link)
+			}
+			for _, run := range whole {
+				for _, s := range run.Samples {
+					at = when(s, now)
+					add(record.Event{What: record.Samples, Epoch: run.Epoch, Samples: []*sample.Sample{s}})
+				}
+			}
+			continue
 		}
 		for i, run := range past {
 			for _, w := range whole {
@@ -110,6 +134,28 @@ func (t *tape) begin(w *record.Writer, from *fleet.Fleet) {
 			add(h.link)
 		}
 	}
+}
+
+// when is the time of a sample by the clock of this machine, at most now.
+func when(s *sample.Sample, now time.Time) time.Time {
+	at := time.UnixMilli(s.GetTimeMs())
+	if at.After(now) {
+		return now
+	}
+	return at
+}
+
+// firstOf is when the first of these samples came; now where there is none.
+func firstOf(whole []fleet.Remembered, now time.Time) time.Time {
+	first := now
+	for _, run := range whole {
+		if len(run.Samples) > 0 {
+			if at := when(run.Samples[0], now); at.Before(first) {
+				first = at
+			}
+		}
+	}
+	return first
 }
 
 // end stops recording and tells what it came to. Without a recording it does

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"capmon/capacity"
 	"capmon/demo/child"
@@ -160,22 +161,23 @@ func clash(ctx context.Context) []string {
 	if second.Error == "" {
 		return append(said, fmt.Sprintf("process %d listens there too: this system lets it", second.PID()))
 	}
-	said = append(said, fmt.Sprintf("process %d wants it too: %s", second.PID(), second.Error))
+	said = append(said, fmt.Sprintf("process %d wants it too: %s", second.PID(), strings.TrimPrefix(second.Error, "listen tcp "+first.Addr+": ")))
+	const handOn = "way out: one listens and hands connections on (Node's cluster)"
 	if canShare != "" {
-		return append(said, "way out: one that listens and hands on (Node's cluster), or a port each behind a balancer; "+canShare)
+		return append(said, handOn, canShare)
 	}
 	third, err := startListener(ctx, portOrder{Addr: "127.0.0.1:0", Share: true})
 	if err != nil {
-		return said
+		return append(said, handOn)
 	}
 	defer third.Stop()
 	fourth, err := startListener(ctx, portOrder{Addr: third.Addr, Share: true})
 	if err != nil {
-		return said
+		return append(said, handOn)
 	}
 	defer fourth.Stop()
 	if third.Error != "" || fourth.Error != "" {
-		return append(said, "way out: one that listens and hands on (Node's cluster), or a port each behind a balancer")
+		return append(said, handOn)
 	}
-	return append(said, fmt.Sprintf("way out: both say SO_REUSEPORT: %d and %d listen on %s; or one listens and hands on (Node's cluster)", third.PID(), fourth.PID(), third.Addr))
+	return append(said, handOn, fmt.Sprintf("or SO_REUSEPORT: with it %d and %d share %s", third.PID(), fourth.PID(), third.Addr))
 }

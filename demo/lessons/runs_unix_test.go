@@ -219,11 +219,11 @@ func TestAKilledClassTakesItsProcessesAlong(t *testing.T) {
 // when both say that they share.
 func TestTwoWantOnePort(t *testing.T) {
 	said := clash(t.Context())
-	if len(said) != 3 || !strings.Contains(said[0], "listens on 127.0.0.1:") || !strings.Contains(said[1], "address already in use") {
+	if len(said) != 4 || !strings.Contains(said[0], "listens on 127.0.0.1:") || !strings.Contains(said[1], "address already in use") {
 		t.Fatalf("it says %q", said)
 	}
-	if runtime.GOOS == "linux" && !strings.Contains(said[2], "SO_REUSEPORT") {
-		t.Errorf("the way out: %q", said[2])
+	if runtime.GOOS == "linux" && !strings.Contains(said[3], "SO_REUSEPORT") {
+		t.Errorf("the way out: %q", said[3])
 	}
 	// Nobody listens there any more.
 	addr := said[0][strings.LastIndex(said[0], " ")+1:]
