@@ -309,6 +309,8 @@ func saidLines(s *lessons.State, v *View, w int) []saidLine {
 	switch {
 	case s.Seen != "":
 		say("SEEN", s.Seen+verdictOfClass(s), strong, 9)
+	case s.Missed:
+		say("SEEN", "? the agent names the eight processes that want most, and these are not among them: stop what else runs here", unknown, 9)
 	case s.Starting != "" || s.Running:
 		say("SEEN", "? measuring: a few seconds", unknown, 9)
 	}

@@ -452,6 +452,7 @@ func (k *Class) running(s *State) {
 	default:
 		s.Running, s.Where = true, maps.Clone(n.cores)
 		s.Left = max(0, n.setting.Lasts-time.Since(n.began))
+		s.Missed = n.missed >= missedMuch && n.samples < enough
 		r := n.run.Read()
 		s.Data = r.Data
 		if len(r.Said) > 0 {

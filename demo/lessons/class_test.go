@@ -22,10 +22,15 @@ type fake struct {
 	at   *time.Duration
 	over chan struct{}
 	err  error
+	cpu  []float64 // cores that each process uses by its own clock
 }
 
 func (f *fake) Read() Reading {
-	return Reading{PIDs: f.pids, Time: *f.at, Work: capacity.Known(f.rate * f.at.Seconds()), Said: []string{"said"}}
+	var cpu []float64
+	for _, v := range f.cpu {
+		cpu = append(cpu, v*f.at.Seconds())
+	}
+	return Reading{CPU: cpu, PIDs: f.pids, Time: *f.at, Work: capacity.Known(f.rate * f.at.Seconds()), Said: []string{"said"}}
 }
 func (f *fake) Over() <-chan struct{} { return f.over }
 func (f *fake) Err() error            { return f.err }
@@ -217,8 +222,15 @@ func TestNothingIsKnownBeforeItRan(t *testing.T) {
 	r.uses["b"] = []float64{1, 1}
 	r.do(Act{Do: Begin, Key: "b"})
 	r.last.pids = append(r.last.pids, 999)
-	if s := r.see(6); s.Stage != Running || s.Rows[1].OK {
+	if s := r.see(6); s.Stage != Running || s.Rows[1].OK || !s.Missed {
 		t.Errorf("measured without one of its processes: %+v", s.Rows[1])
+	}
+	// Its own clock tells where the agent doesn't.
+	r.at = 0
+	r.do(Act{Do: Begin, Key: "b"})
+	r.last.pids, r.last.cpu = append(r.last.pids, 999), []float64{0, 0, 0.25}
+	if s := r.see(6); s.Stage != Seen || math.Abs(s.Rows[1].Cores.V-2.25) > 1e-9 || math.Abs(s.Rows[1].Least.V-0.25) > 1e-9 {
+		t.Errorf("by its own clock it used %+v", s.Rows[1])
 	}
 }
 

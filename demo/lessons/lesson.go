@@ -66,6 +66,7 @@ type Run interface {
 // Reading is a run at a moment.
 type Reading struct {
 	PIDs []int         // its processes
+	CPU  []float64     // core seconds that each of them used, by its own clocks; nil: they don't say
 	Work capacity.Num  // done so far, in loops; unknown where the program doesn't count
 	Time time.Duration // that it took
 	// Data is what a picture of its own draws; nil for the cores and the table.

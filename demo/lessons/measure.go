@@ -15,6 +15,8 @@ const (
 	settle = 1100 * time.Millisecond
 	// enough is how many samples tell what a run does.
 	enough = 2
+	// missedMuch is how many samples in a row without it are no accident.
+	missedMuch = 4
 	// busyThread is the demand, in cores, from which a thread counts as busy.
 	busyThread = 0.1
 )
@@ -28,6 +30,8 @@ type running struct {
 	began   time.Time
 
 	base     *Reading // where work is counted from
+	before   *Reading // at the sample before
+	missed   int      // samples that said nothing of one of its processes
 	work     capacity.Num
 	epoch    uint64
 	seq      uint64
@@ -63,28 +67,18 @@ func (n *running) take(h *fleet.Host, r Reading, after time.Duration) bool {
 	if after < settle {
 		return false
 	}
-	if h.Processes == nil { // they are not known on this system, or not this time
+	before := n.before
+	n.before = &r
+	uses := n.uses(h, &r, before)
+	if uses == nil {
+		n.missed++
 		return false
 	}
-	var sum, one, least float64
-	seen := 0
-	for i := range h.Processes {
-		p := &h.Processes[i]
-		if !slices.Contains(r.PIDs, p.PID) {
-			continue
-		}
-		if seen++; seen == 1 || p.CoresUsed < least {
-			least = p.CoresUsed
-		}
-		sum += p.CoresUsed
-		if p.CoresUsed > one {
-			one = p.CoresUsed
-		}
-		n.busy = max(n.busy, busyThreads(p))
+	var sum float64
+	for _, use := range uses {
+		sum += use
 	}
-	if seen < len(r.PIDs) { // one has just begun, or ended
-		return false
-	}
+	one, least, seen := slices.Max(uses), slices.Min(uses), len(uses)
 	n.samples++
 	n.sum, n.one, n.least, n.seen = n.sum+sum, n.one+one, n.least+least, max(n.seen, seen)
 	if h.CoresUsed.OK && h.Available.OK && h.Available.V > 0 {
@@ -97,6 +91,29 @@ func (n *running) take(h *fleet.Host, r Reading, after time.Duration) bool {
 		n.work = capacity.Known((r.Work.V - n.base.Work.V) / d)
 	}
 	return true
+}
+
+// uses are the cores that each process of the run used in the last sample, as the
+// agent says; by their own clocks where it doesn't name one of them, as it names
+// only those that want most. Nil where neither tells.
+func (n *running) uses(h *fleet.Host, now, before *Reading) []float64 {
+	uses := make([]float64, len(now.PIDs))
+	for i, pid := range now.PIDs {
+		at := slices.IndexFunc(h.Processes, func(p fleet.Process) bool { return p.PID == pid })
+		switch {
+		case at >= 0:
+			uses[i] = h.Processes[at].CoresUsed
+			n.busy = max(n.busy, busyThreads(&h.Processes[at]))
+		case before == nil || len(now.CPU) <= i || len(before.CPU) <= i || now.Time <= before.Time:
+			return nil
+		default:
+			uses[i] = (now.CPU[i] - before.CPU[i]) / (now.Time - before.Time).Seconds()
+		}
+	}
+	if len(uses) == 0 {
+		return nil
+	}
+	return uses
 }
 
 // busyThreads is how many threads of a process did a good part of a core's work.

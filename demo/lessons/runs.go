@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"capmon/capacity"
 	"capmon/demo/child"
@@ -51,7 +52,11 @@ func (l *loops) Read() Reading {
 	now := l.run.Read()
 	r := Reading{Work: capacity.Known(float64(now.Loops())), Time: now.Time()}
 	for _, p := range now.Processes() {
-		r.PIDs = append(r.PIDs, p.Workers[0].PID)
+		var cpu time.Duration
+		for _, w := range p.Workers {
+			cpu += w.CPU
+		}
+		r.PIDs, r.CPU = append(r.PIDs, p.Workers[0].PID), append(r.CPU, cpu.Seconds())
 	}
 	return r
 }

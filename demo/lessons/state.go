@@ -26,6 +26,7 @@ type State struct {
 	Running   bool   // its run works
 	Starting  string // what is being done until it does; empty: nothing is
 	Left      time.Duration
+	Missed    bool   // it can't be measured: other processes want more, and the agent names those
 	Ended     string // why nothing runs, where something did; empty else
 	Error     string // why a run could not be, and what to do
 
