@@ -30,12 +30,36 @@ const (
 	shownTo   = "// end"
 )
 
-// code is what is shown of a program, with the number of workers in it.
+// code is what is shown of a program: two blanks for each step to the right.
 func code(s Setting, name string) []string {
 	text := source(s.Lang, name)
 	if _, after, ok := strings.Cut(text, shownFrom+"\n"); ok {
 		text, _, _ = strings.Cut(after, shownTo)
 	}
 	text = strings.ReplaceAll(strings.TrimRight(text, "\n "), "\t", "  ")
-	return strings.Split(text, "\n")
+	lines := strings.Split(text, "\n")
+	step := "  "
+	if s.Lang == Rust {
+		step = "    "
+	}
+	indent := 100 // steps that all lines have
+	for _, l := range lines {
+		if l != "" {
+			indent = min(indent, steps(l, step))
+		}
+	}
+	for i, l := range lines {
+		n := steps(l, step)
+		lines[i] = strings.Repeat("  ", max(n-indent, 0)) + l[n*len(step):]
+	}
+	return lines
+}
+
+// steps is how far to the right a line begins.
+func steps(line, step string) (n int) {
+	for strings.HasPrefix(line, step) {
+		line = line[len(step):]
+		n++
+	}
+	return n
 }

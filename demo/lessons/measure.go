@@ -61,7 +61,7 @@ func (n *running) take(h *fleet.Host, r Reading, after time.Duration) bool {
 	}
 	n.seq = h.Newest.GetSeq()
 	n.look(r.PIDs)
-	if n.base == nil {
+	if n.base == nil || !n.base.Work.OK { // a program may not have said anything yet
 		n.base = &r
 	}
 	if after < settle {

@@ -1,16 +1,18 @@
 // The threads of threads.rs, that take turns at one number behind one lock.
+use std::hint::black_box;
 use std::io::Write;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
 
 // shown
-static COUNTER: Mutex<(u64, f64)> = Mutex::new((0, 0.0));
+static ALL: Mutex<(u64, f64)> =
+    Mutex::new((0, 0.0));
 
 fn work() {
-    let mut all = COUNTER.lock().unwrap();
+    let mut all = ALL.lock().unwrap();
     for _ in 0..100 {
-        all.1 = std::hint::black_box(all.1 + 0.001);
+        all.1 = black_box(all.1 + 0.001);
     }
     all.0 += 100;
 }
@@ -29,7 +31,7 @@ fn workers() -> usize {
 
 fn tell() {
     thread::sleep(Duration::from_millis(100));
-    let done = COUNTER.lock().unwrap().0;
+    let done = ALL.lock().unwrap().0;
     let mut out = std::io::stdout();
     if writeln!(out, "{done}").and_then(|_| out.flush()).is_err() {
         std::process::exit(1);

@@ -1,4 +1,5 @@
 // One thread with an endless loop, which counts what it has done and says so.
+use std::hint::black_box;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ fn main() {
     let mut counter: f64 = 0.0;
     loop {
         for _ in 0..1_000_000 {
-            counter = std::hint::black_box(counter + 0.001);
+            counter = black_box(counter + 0.001);
         }
         n += 1_000_000;
         tell(n, &mut told);

@@ -1,23 +1,21 @@
 // Node has one thread for the program; more of them are asked for by name. The
-// main one counts, ten times a second, what the others have done.
-const fs = require("fs");
+// main one says, ten times a second, what the others have done.
 // shown
-const { Worker, isMainThread, workerData } =
-  require("worker_threads");
-if (isMainThread) {
-  const done = new BigInt64Array(
-    new SharedArrayBuffer(8 * workers()));
-  for (let i = 0; i < done.length; i++)
-    new Worker(__filename, { workerData: { done, i } });
-  setInterval(() => tell(done), 100);
+const w = require("worker_threads");
+if (w.isMainThread) {
+  const done = new Float64Array(shared());
+  for (const i of done.keys())
+    start({ done, i });
+  setInterval(tell, 100, done);
 } else {
-  const { done, i } = workerData;
+  const { done, i } = w.workerData;
   let c = 0;
   while (1) {
     c++;
-    if (c === 1e6) { done[i] += BigInt(c); c = 0; }
+    if (c % 1e6 === 0) done[i] = c;
   }
 }
 // end
-function workers() { return Number(process.argv[2]); }
-function tell(done) { fs.writeSync(1, done.reduce((a, b) => a + b, 0n) + "\n"); }
+function shared() { return new SharedArrayBuffer(8 * Number(process.argv[2])); }
+function start(workerData) { new w.Worker(__filename, { workerData }); }
+function tell(done) { require("fs").writeSync(1, done.reduce((a, b) => a + b) + "\n"); }

@@ -1,5 +1,6 @@
 // Several threads with an endless loop each, the main one among them, as in the
 // lecture: its main thread loops too, and is the fourth hundred of its 400%.
+use std::hint::black_box;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
@@ -11,7 +12,7 @@ static DONE: AtomicU64 = AtomicU64::new(0);
 fn work() {
     let mut counter: f64 = 0.0;
     for _ in 0..1_000_000 {
-        counter = std::hint::black_box(counter + 0.001);
+        counter = black_box(counter + 0.001);
     }
     DONE.fetch_add(1_000_000, Relaxed);
 }
