@@ -96,6 +96,7 @@ const (
 	classWidth  = 60
 	classHeight = 20
 	leastSaid   = 4 // lines of what is said
+	codeLines   = 9 // of a program, with its title, before other things get their place
 
 	leastPicture = 9 // lines of a picture of a lesson's own
 )
@@ -204,8 +205,8 @@ func planClass(f *Frame, v *View, w, h int) classPlan {
 		p.titled = true
 		room -= 1 + p.blank()
 	}
-	if classCodeWidth(w, n) > 0 {
-		if more := take(max(len(s.Code)+1-p.cores, 0), 1); p.cores+more >= min(3, len(s.Code)) {
+	if classCodeWidth(w, n) > 0 { // first what says the most of it, the rest when all else has its place
+		if more := take(max(min(len(s.Code)+1, codeLines)-p.cores, 0), 1); p.cores+more >= min(3, len(s.Code)) {
 			p.side, p.code = p.cores+more, true
 		} else {
 			room += more
@@ -215,6 +216,9 @@ func planClass(f *Frame, v *View, w, h int) classPlan {
 		p.past = max(take(min(n, 8)+1, 3)-1, 0)
 	}
 	p.commands = take(1, 1)
+	if p.code {
+		p.side += take(max(len(s.Code)+1-p.side, 0), 1)
+	}
 	if p.gap = 0; room >= 2 {
 		p.gap = 1
 		room -= 2

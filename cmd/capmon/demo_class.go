@@ -143,51 +143,36 @@ func (f *classFlags) tell(cmd *cobra.Command, config lessons.Config, log *slog.L
 
 // lessons runs the steps in order and returns the last state. It takes a
 // snapshot whenever something arrives.
-func (f *classFlags) lessons(ctx context.Context, class *lessons.Class, in *feed, notes io.Writer) (s *lessons.State, err error) {
+func (f *classFlags) lessons(ctx context.Context, class *lessons.Class, in *feed, notes io.Writer) (*lessons.State, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	states := make(chan *lessons.State)
-	go in.publish(ctx, func(snap fleet.Snapshot) {
-		class.Take(&snap)
-		select {
-		case states <- class.State():
-		case <-ctx.Done():
-		}
-	}, nil)
-	if note := class.State().LangNote; note != "" {
-		fmt.Fprintln(notes, "capmon: "+note)
+	go in.publish(ctx, func(s fleet.Snapshot) { class.Take(&s) }, nil)
+	s := class.State()
+	if s.LangNote != "" {
+		fmt.Fprintln(notes, "capmon: "+s.LangNote)
 	}
-	tick := time.NewTicker(200 * time.Millisecond) // what ends by itself wakes nobody
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	class.Do(lessons.Act{Do: lessons.Next})
-	said := map[string]bool{}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("interrupted before all had run")
-		case s = <-states:
-		case <-tick.C:
-			s = class.State()
+	for _, r := range s.Rows {
+		class.Do(lessons.Act{Do: lessons.Begin, Key: r.Key})
+		for s = class.State(); s.Running || s.Starting != ""; s = class.State() {
+			select {
+			case <-ctx.Done():
+				return nil, fmt.Errorf("interrupted before all had run")
+			case <-tick.C:
+			}
 		}
+		say := func(text string) { fmt.Fprintf(notes, "capmon: %s: %s\n", strings.ToUpper(r.Key), text) }
 		switch {
 		case s.Error != "":
 			return nil, fmt.Errorf("lessons: %s", s.Error)
-		case s.Running || s.Starting != "":
-			continue
 		case s.Stage < lessons.Seen:
-			return nil, fmt.Errorf("lessons: %s was over before it was measured: ask for more with --for", strings.ToUpper(s.Key))
+			say("over before it was measured: ask for more with --for, and stop what else runs here")
+		case s.Others != "":
+			say(s.Others)
 		}
-		class.Do(lessons.Act{Do: lessons.Next}) // to the point
-		s = class.State()
-		if !said[s.Key] && s.Others != "" {
-			said[s.Key] = true
-			fmt.Fprintf(notes, "capmon: %s: %s\n", strings.ToUpper(s.Key), s.Others)
-		}
-		if s.Next == "" {
-			return s, nil
-		}
-		class.Do(lessons.Act{Do: lessons.Next})
 	}
+	return s, nil
 }
 
 // classText prints the table for people.

@@ -29,22 +29,22 @@ type running struct {
 	run     Run // nil until it works
 	began   time.Time
 
-	base     *Reading // where work is counted from
-	before   *Reading // at the sample before
-	missed   int      // samples that said nothing of one of its processes
-	work     capacity.Num
-	epoch    uint64
-	seq      uint64
-	samples  int
-	cores    map[int]string // see State.Where
-	sum      float64        // cores, over the samples
-	one      float64
-	least    float64
-	others   float64
-	busy     int
-	seen     int
-	share    float64
-	unshared bool // the use of the host was not known in a sample
+	base    *Reading // where work is counted from
+	before  *Reading // at the sample before
+	missed  int      // samples that said nothing of one of its processes
+	work    capacity.Num
+	epoch   uint64
+	seq     uint64
+	samples int
+	cores   map[int]string // see State.Where
+	sum     float64        // cores, over the samples
+	one     float64
+	least   float64
+	others  float64
+	busy    int
+	seen    int
+	share   float64
+	shared  int // samples in which the use of the host was known too
 
 	on           map[int]int // the core that a thread was last seen on
 	moved, looks int
@@ -84,8 +84,7 @@ func (n *running) take(h *fleet.Host, r Reading, after time.Duration) bool {
 	if h.CoresUsed.OK && h.Available.OK && h.Available.V > 0 {
 		n.others += max(0, h.CoresUsed.V-sum)
 		n.share += sum / h.Available.V
-	} else {
-		n.unshared = true
+		n.shared++
 	}
 	if d := (r.Time - n.base.Time).Seconds(); r.Work.OK && n.base.Work.OK && d > 0 {
 		n.work = capacity.Known((r.Work.V - n.base.Work.V) / d)
@@ -146,11 +145,12 @@ func (n *running) look(pids []int) {
 	}
 }
 
+// mean is that of the samples in which the use of the host was known.
 func (n *running) mean(sum float64) capacity.Num {
-	if n.samples == 0 || n.unshared {
+	if n.shared == 0 {
 		return capacity.Num{}
 	}
-	return capacity.Known(sum / float64(n.samples))
+	return capacity.Known(sum / float64(n.shared))
 }
 
 // row is the line of the table.

@@ -36,6 +36,7 @@ type programReport struct {
 	PID   int           `json:"pid,omitempty"`
 	Done  float64       `json:"done,omitempty"` // loops
 	Time  time.Duration `json:"time,omitempty"`
+	CPU   *float64      `json:"cpu,omitempty"` // core seconds
 }
 
 // serveProgram runs one program of another language and passes on what it
@@ -77,7 +78,11 @@ func serveProgram(config []byte, in io.Reader, out io.Writer) error {
 		defer close(over)
 		eachLine(counts, func(line string) {
 			if n, err := strconv.ParseFloat(line, 64); err == nil {
-				tell(programReport{PID: cmd.Process.Pid, Done: n, Time: time.Since(began)})
+				r := programReport{PID: cmd.Process.Pid, Done: n, Time: time.Since(began)}
+				if cpu, ok := cpuOf(r.PID); ok {
+					r.CPU = &cpu
+				}
+				tell(r)
 			}
 		})
 	}()
@@ -121,6 +126,12 @@ func (r *programRun) Read() Reading {
 			out.Work.OK = false
 		}
 		out.Work.V += now.Done
+		if now.CPU != nil {
+			out.CPU = append(out.CPU, *now.CPU)
+		}
+	}
+	if len(out.CPU) < len(out.PIDs) {
+		out.CPU = nil
 	}
 	return out
 }

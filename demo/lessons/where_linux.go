@@ -37,6 +37,29 @@ func where(pids []int) []seenThread {
 	return out
 }
 
+// cpuOf is how many core seconds a process has used; false where that can't be
+// read.
+func cpuOf(pid int) (float64, bool) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, false
+	}
+	return cpuIn(stat)
+}
+
+// cpuIn reads utime and stime, fields 14 and 15, which count hundredths of a
+// second on every system that Go runs on.
+func cpuIn(stat []byte) (float64, bool) {
+	at := bytes.LastIndexByte(stat, ')')
+	fields := bytes.Fields(stat[at+1:])
+	if at < 0 || len(fields) < 13 {
+		return 0, false
+	}
+	user, err1 := strconv.ParseUint(string(fields[11]), 10, 64)
+	system, err2 := strconv.ParseUint(string(fields[12]), 10, 64)
+	return float64(user+system) / 100, err1 == nil && err2 == nil
+}
+
 // runsOn reads the core of a thread that runs, or is ready to, out of its stat
 // (proc_pid_stat(5)): fields 3 and 39. The name, which may hold anything, ends at
 // the last parenthesis.

@@ -37,3 +37,23 @@ func TestRunsOn(t *testing.T) {
 		t.Errorf("the kernel's own line can't be read: %q", stat)
 	}
 }
+
+func TestCPUIn(t *testing.T) {
+	for text, want := range map[string]float64{
+		"7 (a) b) R 1 1 1 1 1 1 1 1 1 1 250 50 0 0": 3,
+		"7 (a) R 1 1 1":                    -1,
+		"7 (a) R 1 1 1 1 1 1 1 1 1 1 x 50": -1,
+		"":                                 -1,
+	} {
+		got, ok := cpuIn([]byte(text))
+		if !ok {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: %v seconds, want %v", text, got, want)
+		}
+	}
+	if _, ok := cpuOf(os.Getpid()); !ok {
+		t.Error("that of this process can't be read")
+	}
+}
