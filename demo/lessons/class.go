@@ -421,7 +421,7 @@ func (k *Class) State() *State {
 	if m, ok := k.seen[at]; ok && k.stage >= Seen {
 		m.Rows, m.Row = rows, rows[step.Key]
 		s.Seen = step.Seen(m)
-		if want, got := s.Voted.favourite(), step.Outcome(m); want != "" && got != "" {
+		if want, got := s.Voted.favourite(), step.Outcome(m); want != "" && got != "" && !disturbed(m) {
 			right := want == got
 			s.Right = &right
 		}

@@ -199,6 +199,12 @@ func TestPredictions(t *testing.T) {
 		}
 	}
 	r := newRoom(t, 2, 2)
+	r.host = 0.6
+	r.do(Act{Do: Say, Text: "f 9"})
+	if s := r.run("a", 200, 0.99); s.Right != nil {
+		t.Error("while others have the cores somebody is told to be wrong")
+	}
+	r = newRoom(t, 2, 2)
 	for _, k := range []string{"s", "s", "f", "="} {
 		r.do(Act{Do: Vote, Key: k})
 	}

@@ -33,7 +33,6 @@ type running struct {
 	before  *Reading // at the sample before
 	missed  int      // samples that said nothing of one of its processes
 	work    capacity.Num
-	epoch   uint64
 	seq     uint64
 	samples int
 	cores   map[int]string // see State.Where

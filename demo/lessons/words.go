@@ -229,6 +229,10 @@ func beside(row, other Row, name string) string {
 	return fmt.Sprintf("work ×%s of %s: %s", speed(r), name, word)
 }
 
+// disturbed says that others had so much of the cores that nobody is told that
+// they were wrong.
+func disturbed(m Measured) bool { return m.Others.Or(0) >= 0.5 }
+
 // others says that somebody else used the cores too; empty where nobody did.
 func others(m Measured) string {
 	const much = 0.2
