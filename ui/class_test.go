@@ -184,6 +184,16 @@ func TestKeysThatComeAtOnce(t *testing.T) {
 	}
 }
 
+// Over the classroom help begins with what its keys mean there.
+func TestHelpOverTheClass(t *testing.T) {
+	text := drive(t, 80, 24, classFrame(classPredict)).press("?").text()
+	for _, want := range []string{"over: class", "CLASS", "class: run it", "class: a vote more", "class: save the run"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("help does not begin with %q:\n%s", want, text)
+		}
+	}
+}
+
 func TestProjectorAndBack(t *testing.T) {
 	d := drive(t, 80, 24, classFrame(classPoint)).press("t", "t")
 	if got := d.m.theme.Name(); got != "dark" {

@@ -151,10 +151,14 @@ func TestThreadsOfARecording(t *testing.T) {
 // every scene.
 func TestPanesFit(t *testing.T) {
 	views := []View{
-		{Screen: HostScreen, Pane: CoresPane}, {Screen: HostScreen, Pane: ProcessesPane}, {Screen: HostScreen, Pane: ServicesPane},
-		{Screen: HostScreen, Pane: LimitsPane}, {Screen: HostScreen, Threads: 2211, ThreadsOf: "数据库\x1b[2J"},
+		{Screen: HostScreen, Pane: CoresPane},
+		{Screen: HostScreen, Pane: ProcessesPane},
+		{Screen: HostScreen, Pane: ServicesPane},
+		{Screen: HostScreen, Pane: LimitsPane},
+		{Screen: HostScreen, Threads: 2211, ThreadsOf: "数据库\x1b[2J"},
 		{Screen: HostScreen, Pane: Pane(200), PID: -1, Scroll: 9},
-		{Screen: CoresScreen, Grouped: BySocket, Core: 3}, {Screen: CoresScreen, Grouped: ByCache, HotFirst: true, Core: 999},
+		{Screen: CoresScreen, Grouped: BySocket, Core: 3},
+		{Screen: CoresScreen, Grouped: ByCache, HotFirst: true, Core: 999},
 	}
 	for name, f := range scenes() {
 		for _, size := range sizes {

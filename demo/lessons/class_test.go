@@ -138,7 +138,7 @@ func TestAClassFromItsFirstQuestionToItsLast(t *testing.T) {
 		t.Fatalf("it begins with %+v", s)
 	}
 	said := []string{
-		"the process shows 98%, 0.98 cores used of 2; the machine shows 49%",
+		"the process shows 98%, 0.98 cores used of 2: 49% of the machine",
 		"2 × 98%, 1.95 cores used of 2; work ×1.9 of A: more",
 		"one process shows 198%, 1.98 cores used of 2; work ×1.0 of B: the same",
 		"one process shows 199%, 1.99 cores used of 2; work ×0.45 of A: less",

@@ -42,7 +42,7 @@ var stepA = Step{
 		return "="
 	},
 	Seen: func(m Measured) string {
-		return fmt.Sprintf("the process shows %s, %s cores used of %s; the machine shows %s", share(m.Row.One), cores(m.Row.Cores), total(m.Cores), share(m.Row.Share))
+		return fmt.Sprintf("the process shows %s, %s cores used of %s: %s of the machine", share(m.Row.One), cores(m.Row.Cores), total(m.Cores), share(m.Row.Share))
 	},
 	Point: func(m Measured) string {
 		switch {
@@ -51,7 +51,8 @@ var stepA = Step{
 		case m.Whole() < 2:
 			return "This machine has one core: one loop fills all of it, so that a full core beside idle ones can't be shown here. Run it where there are more cores."
 		}
-		return fmt.Sprintf("100%% means one core. The machine shows %s and looks healthy; for this program it is full: %s more can't help it.", share(m.Row.Share), plural(m.Whole()-1, "core"))
+		return fmt.Sprintf("100%% means one core, %s of this machine. A mean of %s looks healthy, and for this program the machine is full: %s more can't help it.",
+			percent(1/m.Cores), percent(1/m.Cores), plural(m.Whole()-1, "core"))
 	},
 	Look: func(m Measured) string {
 		switch {
