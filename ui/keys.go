@@ -104,6 +104,7 @@ const (
 	actRunLess
 	actStepNext
 	actStepBack
+	actStepSkip
 	actVoteFast
 	actVoteSlow
 	actVoteSame
@@ -177,7 +178,7 @@ var table = []Key{
 	{Label: "f s =", Does: "class: a vote more", Group: "CLASS", Foot: "f s = vote", foot: 5, On: onClass, binds: []bind{{[]string{"f"}, actVoteFast}, {[]string{"s"}, actVoteSlow}, {[]string{"="}, actVoteSame}}},
 	{Label: "v", Does: "class: type the votes", Group: "CLASS", On: onClass, binds: []bind{{[]string{"v"}, actVotes}}},
 	{Label: "+ -", Does: "class: workers", Group: "CLASS", Foot: "+ - workers", foot: 6, On: onClass, binds: []bind{{[]string{"+"}, actRunMore}, {[]string{"-"}, actRunLess}}},
-	{Label: "backspace", Does: "class: back a question", Group: "CLASS", Foot: "backspace back", foot: 10, On: onClass, binds: []bind{{[]string{"backspace"}, actStepBack}}},
+	{Label: "h l ← →", Does: "class: last, next question", Group: "CLASS", Foot: "← → question", foot: 8, On: onClass, binds: []bind{{[]string{"left", "h", "backspace"}, actStepBack}, {[]string{"right", "l"}, actStepSkip}}},
 	{Label: "z", Does: "class, story: big digits", Group: "CLASS", Foot: "z big", foot: 7, On: onBig, binds: []bind{{[]string{"z"}, actBig}}},
 	{Label: "t", Does: "class: for a projector", Group: "CLASS", Foot: "t projector", foot: 8, On: onClass, binds: []bind{{[]string{"t"}, actProjector}}},
 	{Label: "n", Does: "class: teacher's notes", Group: "CLASS", Foot: "n notes", foot: 9, On: onClass, binds: []bind{{[]string{"n"}, actTeacher}}},

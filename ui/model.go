@@ -86,8 +86,12 @@ func newModel(o Options, bits int, th Theme, screen *painter) *model {
 
 // demoScreen is what stands behind its number: the classroom where a class is
 // held, the story where one is told.
+//
+// Where a class has a story told, its number turns from one to the other.
 func (m *model) demoScreen() Screen {
 	switch {
+	case m.opts.Lesson != nil && m.frame.Story != nil && m.view.Screen == ClassScreen:
+		return StoryScreen
 	case m.opts.Lesson != nil:
 		return ClassScreen
 	case m.opts.Story != nil:
@@ -475,6 +479,8 @@ func (m *model) back() {
 		m.turnTo(v.Under)
 	case v.Screen == HostScreen:
 		m.turnTo(v.From)
+	case v.Screen == StoryScreen && m.opts.Lesson != nil:
+		m.turnTo(ClassScreen)
 	case *v.filterOf() != "" && slices.Contains(onFilter, v.Screen):
 		*v.filterOf() = ""
 	case v.Screen != Overview:

@@ -243,6 +243,7 @@ func keyChecks() map[action]check {
 		actRunLess:   inClass(lessons.Act{Do: lessons.Less}),
 		actStepNext:  inClass(lessons.Act{Do: lessons.Next}),
 		actStepBack:  inClass(lessons.Act{Do: lessons.Back}),
+		actStepSkip:  inClass(lessons.Act{Do: lessons.Skip}),
 		actVoteFast:  inClass(lessons.Act{Do: lessons.Vote, Key: "f"}),
 		actVoteSlow:  inClass(lessons.Act{Do: lessons.Vote, Key: "s"}),
 		actVoteSame:  inClass(lessons.Act{Do: lessons.Vote, Key: "="}),

@@ -39,6 +39,7 @@ var classActs = map[action]lessons.Act{
 	actRunLess:  {Do: lessons.Less},
 	actStepNext: {Do: lessons.Next},
 	actStepBack: {Do: lessons.Back},
+	actStepSkip: {Do: lessons.Skip},
 	actVoteFast: {Do: lessons.Vote, Key: "f"},
 	actVoteSlow: {Do: lessons.Vote, Key: "s"},
 	actVoteSame: {Do: lessons.Vote, Key: "="},

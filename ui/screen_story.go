@@ -24,17 +24,47 @@ func init() {
 	}
 }
 
+func init() {
+	lessonPictures[StoryPicture] = func(a area, f *Frame, v *View, _ Theme) {
+		s, _ := f.Lesson.Data.(*Story)
+		if s == nil {
+			a.text(1, 1, dim, cut("what happens stands here while it runs", a.w-2))
+			return
+		}
+		told := *s // its keys are those of its own screen
+		told.Settings, told.Keys = nil, nil
+		body := a.rows(0, a.h-1)
+		if storyFull(body.w, body.h) {
+			drawStoryPanes(body, &told, v)
+		} else {
+			scroll(body, storyList(&told, v, body.w, body.c.ascii), 0)
+		}
+		x := a.text(1, a.h-1, roleKey.style(), DemoScreen.number()) + 1
+		a.text(x, a.h-1, dim, first(a.w-x-1, "the story's own screen, to change target, spare, warm-up and what comes, and to break something; again: the class", "settings and keys of the story; again: the class", "the story's screen"))
+	}
+}
+
+// StoryPicture is the picture of a lesson that has a *Story told.
+const StoryPicture = "story"
+
 // hitSetting is a setting of a story.
 const hitSetting ownHit = 4
 
 // drawStory is a demo's story, above it the verdict of the fleet that it makes.
 func drawStory(a area, f *Frame, v *View) {
 	top, foot := stepsFrame(a.h)
-	if a.h < 6 {
+	switch own := f.Story != nil && f.Story.Verdict != ""; {
+	case a.h < 6 && own:
+		a.text(1, 0, strong, cut(f.Story.Verdict, a.w-2))
+	case a.h < 6:
 		drawVerdictOf(a.row(0), f, v, worst(f))
-	} else {
+	default:
 		drawHeader(a.row(0), f, v, segment{"6 demo", normal, 5, false})
-		drawVerdict(a.rows(1, top-1), f, v)
+		if own {
+			a.text(1, 1, strong, cut(f.Story.Verdict, a.w-2))
+		} else {
+			drawVerdict(a.rows(1, top-1), f, v)
+		}
 	}
 	body := a.rows(top, a.h-top-foot)
 	switch s := f.Story; {

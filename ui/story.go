@@ -5,10 +5,11 @@ import "time"
 // Story is what a demo tells beside the fleet that it makes, on a screen of its
 // own in the place of the demo screen. It is a value: nobody changes it.
 type Story struct {
-	Title string        // "a game that opens in the evening"
-	Now   string        // what happens, in a line
-	After time.Duration // since it began
-	Of    time.Duration // how long it takes; 0: until the user leaves
+	Title   string        // "a game that opens in the evening"
+	Now     string        // what happens, in a line
+	Verdict string        // on its own fleet, where that is not the one on the other screens
+	After   time.Duration // since it began
+	Of      time.Duration // how long it takes; 0: until the user leaves
 
 	Numbers  []StoryNumber // where there is no room for all, the first of them
 	Charts   []StoryChart  // the same

@@ -124,6 +124,36 @@ func TestStoryMouse(t *testing.T) {
 	}
 }
 
+// toldClass is a class that has a story told.
+func toldClass() Frame {
+	f := storied(classFrame(classSeen))
+	f.Story.Verdict = "capmon on these servers: NEED 13 = ceil(88,420 / (10,000 × 0.80)) + 1 spare"
+	s := *f.Lesson
+	s.Number, s.Of, s.Title, s.Picture, s.Data, s.Rows = 5, 5, "the auto-scaling group", StoryPicture, f.Story, nil
+	f.Lesson = &s
+	return f
+}
+
+// In a class the number of the demo turns from the class to the story it has
+// told, where its keys are, and back; so does esc.
+func TestStoryOfAClass(t *testing.T) {
+	f := toldClass()
+	d := drive(t, 120, 40, f)
+	if text := d.text(); d.m.view.Screen != ClassScreen || !strings.Contains(text, "86,402") || strings.Contains(text, "h l choose") {
+		t.Fatalf("the class shows\n%s", text)
+	}
+	d.m.opts.Story = func(a StoryAct) string { d.told = append(d.told, a); return "" }
+	if text := d.press("6", "x").text(); d.m.view.Screen != StoryScreen || len(d.told) != 1 || !strings.Contains(text, f.Story.Verdict) {
+		t.Errorf("6 and x asked %v, and show\n%s", d.told, text)
+	}
+	for _, back := range []string{"6", "esc"} {
+		if d.press(back); d.m.view.Screen != ClassScreen {
+			t.Errorf("%s leads to screen %d", back, d.m.view.Screen)
+		}
+		d.press("6")
+	}
+}
+
 // hostileStory has everything a story should not have.
 func hostileStory(f Frame) Frame {
 	long := strings.Repeat("very long ", 60) + "\x1b[2J 数据库\n\t👩‍👩‍👧‍👦"

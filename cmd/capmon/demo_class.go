@@ -82,7 +82,9 @@ func (f *classFlags) run(cmd *cobra.Command, args []string) error {
 	if f.headless {
 		return f.tell(cmd, config, log)
 	}
-	config.Lessons = append(config.Lessons, users.Lesson(users.Config{Version: version()}, kindsPicture))
+	stories := &classStories{}
+	config.Lessons = append(config.Lessons, users.Lesson(users.Config{Version: version()}, kindsPicture), stories.lesson())
+	f.screen.stage = stories
 	return f.show(cmd, config, log)
 }
 

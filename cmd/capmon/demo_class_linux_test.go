@@ -79,6 +79,37 @@ func TestTheWalkThroughTheClassroom(t *testing.T) {
 	}
 }
 
+// Lesson 5 tells both stories in the class: real players and real requests, the
+// setting changed on the story's own screen, and nothing of them stays.
+func TestTheStoriesOfTheClass(t *testing.T) {
+	p := openTmux(t, 120, 40)
+	p.types("capmon demo --theme dark")
+	p.shows("PREDICT   A: one program")
+	p.press(strings.Fields(strings.Repeat("Right ", 8))...)
+	p.shows("lesson 5 of 5")
+	p.shows("PREDICT   A: 20,000 players come")
+	p.press("f", "Enter")
+	p.shows("NOW RUNNING   A  players who stay")
+	p.shows("playing now")
+	p.press("6")
+	p.shows("capmon on these servers: NEED ")
+	p.press("l", "l", "+")
+	p.shows("warm-up 30s, by key")
+	p.press("6")
+	p.shows("SEEN      after ")
+	p.press("Enter")
+	p.shows("POINT     While a server warms up")
+	p.press("Right")
+	p.shows("PREDICT   B: 60 requests a second")
+	p.press("s", "Enter")
+	p.shows("NOW RUNNING   B  requests: a festival")
+	p.shows("the festival begins")
+	p.shows("SEEN      after ")
+	_, all := p.capmon()
+	p.press("q")
+	p.usable(all)
+}
+
 // checkClass holds that each row of the table was measured.
 func checkClass(t *testing.T, text string) {
 	t.Helper()

@@ -229,6 +229,12 @@ func (k *Class) do(a Act) {
 		k.next()
 	case Back:
 		k.back()
+	case Skip:
+		if k.at+1 < len(k.places) {
+			k.stop()
+			k.at++
+			k.stage, k.ended, k.err = Predict, "", ""
+		}
 	case Vote:
 		v := k.votes[k.asked()]
 		switch a.Key {
@@ -280,6 +286,9 @@ func (k *Class) start(at int) {
 	k.at, k.stage, k.ended, k.err = at, Running, "", ""
 	step := k.step(at)
 	k.now = &running{step: step, at: k.places[at], setting: k.setting, cores: map[int]string{}}
+	if step.Lasts > 0 {
+		k.now.setting.Lasts = step.Lasts
+	}
 	k.wish(wish{k.now, step})
 }
 

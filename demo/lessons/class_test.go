@@ -418,3 +418,65 @@ func TestLessonsCanBeAdded(t *testing.T) {
 		t.Errorf("b of lesson 2 begins lesson %d", s.Number)
 	}
 }
+
+// A run that measures itself is seen when it says so, and lasts as long as its
+// step says; the next question can be gone to without it.
+func TestARunThatMeasuresItself(t *testing.T) {
+	own := false
+	step := Step{
+		Key: "a", Lasts: 3 * time.Minute, Name: func(Setting) string { return "story" }, Shape: func(Setting) (int, int) { return 1, 1 },
+		Question: func(Setting) Question { return Question{Options: []Option{{Key: "f"}, {Key: "s"}}} },
+		Outcome:  func(Measured) string { return "f" }, Seen: func(Measured) string { return "seen it" }, Point: func(Measured) string { return "so" },
+		Command: func(Setting) string { return "" }, Code: func(Setting) []string { return nil },
+		Begin: func(ctx context.Context, s Setting) (Run, error) {
+			if s.Lasts != 3*time.Minute {
+				t.Errorf("the run is to last %v", s.Lasts)
+			}
+			over := make(chan struct{})
+			go func() { <-ctx.Done(); close(over) }()
+			return ownRun{over, &own}, nil
+		},
+	}
+	last := step
+	last.Key = "b"
+	k := New(Config{Lessons: []Lesson{{Steps: []Step{step, last}}}, Cores: 1})
+	done := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { done <- k.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	k.Do(Act{Do: Vote, Key: "f"})
+	k.Do(Act{Do: Next})
+	for !k.State().Running {
+		time.Sleep(time.Millisecond)
+	}
+	look := func(seq uint64) *State {
+		k.Take(&fleet.Snapshot{Hosts: []fleet.Host{{Newest: &sample.Sample{Seq: seq}}}})
+		return k.State()
+	}
+	if s := look(1); s.Stage != Running || s.Seen != "" {
+		t.Errorf("before it has seen enough: stage %d, %q", s.Stage, s.Seen)
+	}
+	own = true
+	s := look(2)
+	if s.Stage != Seen || s.Seen != "seen it" || s.Right == nil || !*s.Right || s.Rows[0].Cores.OK {
+		t.Errorf("then: %+v", s)
+	}
+	k.Do(Act{Do: Skip})
+	if s := k.State(); s.Key != "b" || s.Stage != Predict || s.Running {
+		t.Errorf("at the next question: %+v", s)
+	}
+	k.Do(Act{Do: Skip})
+	if s := k.State(); s.Key != "b" {
+		t.Errorf("behind the last: %+v", s)
+	}
+}
+
+// ownRun is a run that measures itself.
+type ownRun struct {
+	over chan struct{}
+	own  *bool
+}
+
+func (r ownRun) Read() Reading         { return Reading{Own: *r.own} }
+func (r ownRun) Over() <-chan struct{} { return r.over }
+func (r ownRun) Err() error            { return nil }

@@ -29,6 +29,8 @@ type Step struct {
 	// Begin starts the run. It returns when the run works, or says why it can't.
 	// The run ends with ctx.
 	Begin func(ctx context.Context, s Setting) (Run, error)
+	// Lasts is how long the run goes on if nobody stops it; 0: as all others.
+	Lasts time.Duration
 	// Outcome is the answer that was measured, as a key of the question; "" while
 	// it is not known.
 	Outcome func(Measured) string
@@ -72,6 +74,9 @@ type Reading struct {
 	// Data is what a picture of its own draws; nil for the cores and the table.
 	Data any
 	Said []string // by it, a line each, such as what happened to a port
+	// Own says that the run measures itself, and has seen enough: what the agent
+	// says of its processes is no matter.
+	Own bool
 }
 
 // Setting is where a run takes place.

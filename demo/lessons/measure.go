@@ -31,6 +31,7 @@ type running struct {
 
 	base    *Reading // where work is counted from
 	before  *Reading // at the sample before
+	own     bool     // the run measures itself
 	missed  int      // samples that said nothing of one of its processes
 	work    capacity.Num
 	seq     uint64
@@ -59,6 +60,10 @@ func (n *running) take(h *fleet.Host, r Reading, after time.Duration) bool {
 		return false
 	}
 	n.seq = h.Newest.GetSeq()
+	if n.own = r.Own; n.own {
+		n.samples = enough
+		return true
+	}
 	n.look(r.PIDs)
 	if n.base == nil || !n.base.Work.OK { // a program may not have said anything yet
 		n.base = &r
@@ -154,6 +159,9 @@ func (n *running) mean(sum float64) capacity.Num {
 
 // row is the line of the table.
 func (n *running) row() Row {
+	if n.own {
+		return Row{Key: n.step.Key, Name: n.step.Name(n.setting), OK: true}
+	}
 	count := float64(n.samples)
 	r := Row{
 		Key: n.step.Key, Name: n.step.Name(n.setting), OK: true, Samples: n.samples, Busy: n.busy, Seen: n.seen,

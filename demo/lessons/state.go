@@ -111,6 +111,7 @@ const (
 	Less
 	Next // stage: run it, say the point, run the next
 	Back
+	Skip // to the next question, without this run
 	Vote // one more for an answer
 	Say  // votes as they are typed: "f 14 s 9 = 3", or any words
 )
