@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -256,14 +257,14 @@ func (c *class) scaling() lessons.Step {
 		},
 		Seen: func(lessons.Measured) string {
 			r := c.board.Result()
-			text := ""
+			var text strings.Builder
 			for _, s := range r.Steps {
-				text += fmt.Sprintf("%d threads %s/s, %s cores; ", s.Threads, of(s.ServedPerSecond, 0), of(s.CoresUsed, 2))
+				fmt.Fprintf(&text, "%d threads %s/s, %s cores; ", s.Threads, of(s.ServedPerSecond, 0), of(s.CoresUsed, 2))
 			}
 			if r.Law.Formula != "" {
-				return text + "by the law of scaling " + r.Law.Formula
+				return text.String() + "by the law of scaling " + r.Law.Formula
 			}
-			return text + r.Law.Lacks
+			return text.String() + r.Law.Lacks
 		},
 		Point: func(lessons.Measured) string {
 			r := c.board.Result()
@@ -284,14 +285,14 @@ func (c *class) scaling() lessons.Step {
 func countsFor(s lessons.Setting) []int { return numbers(s.Workers, s.Whole(), 2) }
 
 func countsText(s lessons.Setting) string {
-	text := ""
+	var text strings.Builder
 	for i, n := range countsFor(s) {
 		if i > 0 {
-			text += " and "
+			text.WriteString(" and ")
 		}
-		text += strconv.Itoa(n)
+		text.WriteString(strconv.Itoa(n))
 	}
-	return text
+	return text.String()
 }
 
 // run is a run of a class.
@@ -352,7 +353,10 @@ func (r *run) Read() lessons.Reading {
 	}
 	for _, list := range [][]Server{r.latest.Servers, r.latest.Steps} {
 		for i := range list {
-			out.PIDs = append(out.PIDs, list[i].PIDs...)
+			if s := &list[i]; len(s.PIDs) > 0 {
+				// All of a moment: of the last look, not of now.
+				out.PIDs, out.CPU, out.Time = s.PIDs, s.CPU, s.At.Sub(r.began)
+			}
 		}
 	}
 	board := r.class.board.Result()

@@ -12,7 +12,7 @@ import (
 // A class runs one kind after the other; what was measured stands there
 // afterwards, and what a run has begun ends with it.
 func TestClass(t *testing.T) {
-	l := Lesson(Config{Users: 20, Think: 100 * time.Millisecond, Loops: 2000, Version: "test"}, func(r *Result) any { return *r })
+	l := Lesson(Config{Users: 20, Think: 100 * time.Millisecond, Work: 300 * time.Microsecond, Version: "test"}, func(r *Result) any { return *r })
 	if l.Picture != Picture || len(l.Steps) != 4 {
 		t.Fatalf("%+v", l)
 	}
@@ -46,6 +46,9 @@ func TestClass(t *testing.T) {
 		}
 		if step.Outcome(lessons.Measured{}) == "" {
 			t.Errorf("%s: no answer is right", step.Key)
+		}
+		if len(now.CPU) != processes || !(now.CPU[0] > 0) || now.Time <= 0 {
+			t.Errorf("%s: its clocks say %v after %v", step.Key, now.CPU, now.Time)
 		}
 		cancel()
 		<-r.Over()
@@ -83,7 +86,7 @@ func TestClassWords(t *testing.T) {
 			t.Errorf("%v: words for nothing", k)
 		}
 	}
-	r := Result{Cores: 2, Workers: 2, Users: 440, Loops: 99, Target: 0.8, Wanted: 440, Servers: []Server{
+	r := Result{Cores: 2, Usable: 2, Workers: 2, Users: 440, Loops: 99, Target: 0.8, Wanted: 440, Servers: []Server{
 		server(OneThread, 195, 0.98, "THREAD-BOUND"), server(Cluster, 380, 1.92, "CPU-BOUND, even"), server(Threads, 385, 1.94, "CPU-BOUND, even"),
 	}}
 	c.board.Take(r)

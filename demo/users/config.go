@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"math"
 	"net"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
 
+	"capmon/capacity"
 	"capmon/demo/load"
 )
 
@@ -182,5 +182,12 @@ func loopTime() float64 {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// coresHere is how many cores this process may use, whole ones.
-func coresHere() int { return min(runtime.NumCPU(), max(runtime.GOMAXPROCS(0), 1)) }
+// coresHere is how many whole cores this process may use, one at least, and a
+// note where that is not all there is to say.
+func coresHere(usable float64) (cores int, note string) {
+	cores = max(int(usable), 1)
+	if float64(cores) != usable {
+		note = fmt.Sprintf("%s cores may be used here: a quota stops the servers for a part of each period, and none gets all of a core to the end", capacity.Amount(usable))
+	}
+	return cores, note
+}

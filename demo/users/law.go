@@ -97,12 +97,12 @@ type Forecast struct {
 
 // forecast says what would serve so many requests a second; nil where the server
 // has not been measured.
-func forecast(s *Server, wanted, target float64, cores int, l *Law) *Forecast {
+func forecast(s *Server, wanted, target float64, cores int, usable float64, l *Law) *Forecast {
 	if s.ServedPerSecond == nil || s.CoresUsed == nil || !(*s.ServedPerSecond > 0) || !(*s.CoresUsed > 0) || !(target > 0) {
 		return nil
 	}
 	rps, used := *s.ServedPerSecond, *s.CoresUsed
-	most := float64(min(s.Processes*s.Threads, cores))
+	most := min(float64(s.Processes*s.Threads), usable)
 	// The bound that needs no spread of load: T·X/U (docs/NUMBERS.md). Of a full
 	// server it is T·X.
 	each := rps * target * max(most/used, 1)
@@ -113,7 +113,7 @@ func forecast(s *Server, wanted, target float64, cores int, l *Law) *Forecast {
 		Horizontal: Change{From: 1, To: 2, RPS: rps},
 	}
 	v := &f.Vertical
-	if !s.full(cores) {
+	if !s.full(usable) {
 		f.AtMost, v.Trust = true, "it was not full, so what it can serve is not known: ask more with more users"
 		if s.Disturbed != "" {
 			v.Trust = "it was not full, so what it can serve is not known: others had the cores"
@@ -124,6 +124,8 @@ func forecast(s *Server, wanted, target float64, cores int, l *Law) *Forecast {
 	f.Horizontal.Then = finite(2 * rps)
 	f.Horizontal.Trust = "servers share nothing here; with a database behind them, that is the next limit"
 	switch {
+	case usable < 1:
+		v.Trust = fmt.Sprintf("a quota of %s cores binds here, and not the machine", capacity.Amount(usable))
 	case s.Kind == OneThread:
 		v.Then = finite(rps)
 		v.Trust = fmt.Sprintf("one thread runs on one core, whatever there is: %s cores used", capacity.Decimal(used, 2))

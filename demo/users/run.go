@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"time"
 
 	"capmon/capacity"
+	"capmon/collectors"
 	"capmon/demo/child"
 )
 
@@ -34,6 +36,8 @@ type Server struct {
 	CoresUsed       *float64  `json:"cores_used"`    // by all its processes
 	ProcessCores    []float64 `json:"process_cores"` // by each
 	PIDs            []int     `json:"-"`             // of those, while they run
+	CPU             []float64 `json:"-"`             // core seconds that each of them has used
+	At              time.Time `json:"-"`             // when they said so
 	UsersCores      *float64  `json:"users_cores"`   // by the users, on the same machine
 	Last            []Second  `json:"-"`             // of the last minute, oldest first
 	Verdict         *Verdict  `json:"verdict"`
@@ -47,7 +51,8 @@ type Result struct {
 	After   float64  `json:"after_s"`
 	Rest    float64  `json:"rest_s"`          // until it ends by itself
 	Doing   string   `json:"doing,omitempty"` // what is measured now; empty: it is over
-	Cores   int      `json:"cores"`           // of this machine
+	Cores   int      `json:"cores"`           // of this machine, whole ones
+	Usable  float64  `json:"usable_cores"`    // a fraction under a quota
 	Workers int      `json:"workers"`
 	Users   int      `json:"users"`
 	Think   float64  `json:"think_s"`
@@ -65,7 +70,8 @@ type Result struct {
 // lesson is a run.
 type lesson struct {
 	config Config
-	cores  int
+	cores  int     // whole ones
+	usable float64 // a fraction under a quota
 	files  int
 	begin  time.Time
 	result Result
@@ -78,8 +84,13 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	if err := c.Check(); err != nil {
 		return Result{}, err
 	}
-	l := &lesson{config: c, cores: coresHere(), files: FilesHere(), begin: time.Now()}
+	usable, _ := collectors.Usable(collectors.Config{})
+	cores, note := coresHere(usable)
+	l := &lesson{config: c, cores: cores, usable: usable, files: FilesHere(), begin: time.Now()}
 	notes := l.config.settle(l.cores, l.files)
+	if note != "" {
+		notes = append(notes, note)
+	}
 	return l.run(ctx, notes)
 }
 
@@ -92,7 +103,7 @@ func (l *lesson) run(ctx context.Context, notes []string) (Result, error) {
 		notes = append(notes, "no port is shared on this system: each worker of the cluster has its own, and the users are dealt out to them as a balancer would")
 	}
 	l.result = Result{
-		Cores: l.cores, Workers: c.Workers, Users: c.Users, Think: c.Think.Seconds(), Wanted: float64(c.Users) / c.Think.Seconds(),
+		Cores: l.cores, Usable: l.usable, Workers: c.Workers, Users: c.Users, Think: c.Think.Seconds(), Wanted: float64(c.Users) / c.Think.Seconds(),
 		Loops: c.Loops, Work: c.Work.Seconds(), Target: c.Target, Notes: notes, Steps: []Server{},
 	}
 	for _, k := range c.Kinds {
@@ -137,7 +148,7 @@ func (r *Result) conclude() {
 		for i := range list {
 			s := &list[i]
 			r.Counts.add(s.Counts)
-			if s.Done && s.Processes == 1 && s.ServedPerSecond != nil && s.full(r.Cores) {
+			if s.Done && s.Processes == 1 && s.ServedPerSecond != nil && s.full(r.Usable) {
 				points = append(points, Point{s.Threads, *s.ServedPerSecond})
 			}
 		}
@@ -145,7 +156,7 @@ func (r *Result) conclude() {
 	r.Law = law(points, r.Cores)
 	for i := range r.Servers {
 		s := &r.Servers[i]
-		s.Forecast = forecast(s, r.Wanted, r.Target, r.Cores, &r.Law)
+		s.Forecast = forecast(s, r.Wanted, r.Target, r.Cores, r.Usable, &r.Law)
 	}
 }
 
@@ -153,8 +164,8 @@ func (r *Result) conclude() {
 // the users and whoever else is here need some.
 const fullAt = 0.85
 
-func (s *Server) full(cores int) bool {
-	return s.CoresUsed != nil && *s.CoresUsed >= fullAt*float64(min(s.Processes*s.Threads, cores))
+func (s *Server) full(usable float64) bool {
+	return s.CoresUsed != nil && *s.CoresUsed >= fullAt*min(float64(s.Processes*s.Threads), usable)
 }
 
 // waitedAt is the share of the cores it could use that the threads of a server
@@ -162,16 +173,16 @@ func (s *Server) full(cores int) bool {
 const waitedAt = 0.25
 
 // disturbed notes whether others had the cores that its threads needed. Threads
-// beyond the cores wait for one another.
-func (s *Server) disturbed(cores int) {
+// beyond the cores wait for one another, and under a quota for its next period.
+func (s *Server) disturbed(usable float64) {
 	s.Disturbed = ""
-	if s.Verdict == nil {
+	if s.Verdict == nil || usable != math.Trunc(usable) {
 		return
 	}
-	n := s.Processes * s.Threads
-	could := min(n, cores)
-	if waited := s.Verdict.Waiting - float64(n-could); waited > waitedAt*float64(could) {
-		s.Disturbed = fmt.Sprintf("its threads waited for %s of %s that others on this machine had: it would serve more", capacity.Decimal(waited, 2), coresText(could))
+	n := float64(s.Processes * s.Threads)
+	could := min(n, usable)
+	if waited := s.Verdict.Waiting - (n - could); waited > waitedAt*could {
+		s.Disturbed = fmt.Sprintf("its threads waited for %s of %s that others on this machine had: it would serve more", capacity.Decimal(waited, 2), coresText(int(could)))
 		if strings.HasPrefix(s.Verdict.Word, roomWord) {
 			s.Verdict.Word = "OTHERS HAVE THE CORES" // there is none for it
 		}
@@ -221,7 +232,7 @@ func (l *lesson) measure(ctx context.Context, s *Server, during time.Duration, w
 	}
 	var w *watch
 	if watched {
-		if w, err = watchServer(ctx, s.Kind, server.PID(), l.cores, &l.config); err != nil {
+		if w, err = watchServer(ctx, s.Kind, server.PID(), l.usable, &l.config); err != nil {
 			s.Unwatched = "no agent reads this server: " + err.Error()
 		} else {
 			defer w.close()
@@ -241,7 +252,7 @@ func (l *lesson) measure(ctx context.Context, s *Server, during time.Duration, w
 	}
 	heard.settle()
 	s.Counts = heard.counts()
-	s.Done, s.PIDs = true, nil
+	s.Done, s.PIDs, s.CPU = true, nil, nil
 	return err
 }
 
@@ -257,7 +268,7 @@ func (l *lesson) follow(ctx context.Context, s *Server, heard *hearing, w *watch
 			}
 		}()
 	}
-	s.PIDs = heard.pids()
+	heard.uses(s)
 	began := time.Now()
 	over := time.NewTimer(during)
 	defer over.Stop()
@@ -279,9 +290,10 @@ func (l *lesson) follow(ctx context.Context, s *Server, heard *hearing, w *watch
 		case <-tick.C:
 		}
 		heard.look(s, time.Since(began) >= warmTime)
+		heard.uses(s)
 		if w != nil {
 			s.Verdict = w.verdict(time.Now())
-			s.disturbed(l.cores)
+			s.disturbed(l.usable)
 		}
 		l.result.Rest = rest + max((during-time.Since(began)).Seconds(), 0)
 		if l.config.Say != nil {
@@ -373,13 +385,14 @@ func (h *hearing) addrs() []string {
 	return h.says.Addrs
 }
 
-func (h *hearing) pids() (list []int) {
+// uses takes down which processes there are, and what each has used.
+func (h *hearing) uses(s *Server) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	s.PIDs, s.CPU = nil, nil
 	for _, p := range h.says.Processes {
-		list = append(list, p.PID)
+		s.PIDs, s.CPU, s.At = append(s.PIDs, p.PID), append(s.CPU, p.CPU.Seconds()), p.At
 	}
-	return list
 }
 
 func (h *hearing) counts() (c Counts) {

@@ -219,6 +219,18 @@ func TestSettle(t *testing.T) {
 	}
 }
 
+func TestCoresHere(t *testing.T) {
+	for usable, want := range map[float64]int{0.5: 1, 1: 1, 2.5: 2, 64: 64} {
+		cores, note := coresHere(usable)
+		if whole := usable == float64(want); cores != want || whole != (note == "") {
+			t.Errorf("%v cores: %d, %q", usable, cores, note)
+		}
+	}
+	if _, note := coresHere(0.5); !strings.HasPrefix(note, "0.50 cores may be used here: a quota") {
+		t.Errorf("%q", note)
+	}
+}
+
 func TestNumbers(t *testing.T) {
 	for _, x := range []struct {
 		workers, cores, most int
@@ -307,7 +319,7 @@ func TestForecast(t *testing.T) {
 			"by the law of scaling, beyond the 8 threads measured; ",
 		},
 	} {
-		got := forecast(&x.s, x.wanted, 0.8, 8, &x.l)
+		got := forecast(&x.s, x.wanted, 0.8, 8, 8, &x.l)
 		if got == nil {
 			t.Errorf("%s: nothing", name)
 			continue
@@ -321,7 +333,11 @@ func TestForecast(t *testing.T) {
 			t.Errorf("%s:\n%+v, want\n%+v", name, *got, x.want)
 		}
 	}
-	if got := forecast(&Server{ServedPerSecond: f(0), CoresUsed: f(0)}, 100, 0.8, 8, &Law{}); got != nil {
+	half := Server{Kind: OneThread, Processes: 1, Threads: 1, ServedPerSecond: f(100), CoresUsed: f(0.5)}
+	if got := forecast(&half, 100, 0.8, 1, 0.5, &Law{}); got == nil || got.Vertical.Then != nil || !strings.HasPrefix(got.Vertical.Trust, "a quota of 0.50 cores") || got.AtMost {
+		t.Errorf("under a quota: %+v", got)
+	}
+	if got := forecast(&Server{ServedPerSecond: f(0), CoresUsed: f(0)}, 100, 0.8, 8, 8, &Law{}); got != nil {
 		t.Errorf("of nothing follows %+v", got)
 	}
 }
@@ -354,7 +370,7 @@ func TestBoard(t *testing.T) {
 	}
 	of := func(s Server) Result {
 		s.Asked, s.Done = 10, true
-		return Result{Cores: 4, Workers: 4, Users: 30, Think: 1, Loops: 99, Target: 0.8, Wanted: 880, Servers: []Server{s}}
+		return Result{Cores: 4, Usable: 4, Workers: 4, Users: 30, Think: 1, Loops: 99, Target: 0.8, Wanted: 880, Servers: []Server{s}}
 	}
 	b.Take(of(Server{Kind: OneThread, Processes: 1, Threads: 1, ServedPerSecond: f(200), CoresUsed: f(1)}))
 	b.Take(of(Server{Kind: Threads, Processes: 1, Threads: 4, ServedPerSecond: f(600), CoresUsed: f(4)}))
@@ -387,22 +403,24 @@ func TestBoard(t *testing.T) {
 // beyond that others had.
 func TestDisturbed(t *testing.T) {
 	for _, x := range []struct {
-		threads, cores int
-		waiting        float64
-		want           string
+		threads int
+		cores   float64
+		waiting float64
+		want    string
 	}{
 		{1, 2, 0.2, ""},
 		{1, 2, 0.5, "its threads waited for 0.50 of 1 core "},
 		{2, 2, 0.45, ""},
 		{2, 1, 1.2, ""},
 		{2, 1, 1.4, "its threads waited for 0.40 of 1 core "},
+		{1, 0.5, 0.9, ""},
 	} {
 		s := Server{Processes: 1, Threads: x.threads, Verdict: &Verdict{Word: "ROOM, cpu 50%", Waiting: x.waiting}}
 		if s.disturbed(x.cores); !strings.HasPrefix(s.Disturbed, x.want) || (x.want == "") != (s.Disturbed == "") {
-			t.Errorf("%d threads on %d cores that waited %v: %q, want %q", x.threads, x.cores, x.waiting, s.Disturbed, x.want)
+			t.Errorf("%d threads on %v cores that waited %v: %q, want %q", x.threads, x.cores, x.waiting, s.Disturbed, x.want)
 		}
 		if room := strings.HasPrefix(s.Verdict.Word, "ROOM"); room != (x.want == "") {
-			t.Errorf("%d threads on %d cores that waited %v: %s", x.threads, x.cores, x.waiting, s.Verdict.Word)
+			t.Errorf("%d threads on %v cores that waited %v: %s", x.threads, x.cores, x.waiting, s.Verdict.Word)
 		}
 	}
 }

@@ -43,10 +43,10 @@ type watch struct {
 
 // watchServer begins to read the process and what it starts, as a machine with
 // so many cores. Elsewhere than on Linux it is an error: there are no scopes.
-func watchServer(ctx context.Context, kind Kind, pid, cores int, c *Config) (*watch, error) {
+func watchServer(ctx context.Context, kind Kind, pid int, cores float64, c *Config) (*watch, error) {
 	scope, err := collectors.ParseScope(fmt.Sprintf("pid:%d", pid))
 	if err == nil {
-		scope, err = scope.WithCores(float64(cores))
+		scope, err = scope.WithCores(cores)
 	}
 	if err == nil {
 		err = scope.Find(collectors.Config{})
