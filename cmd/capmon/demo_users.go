@@ -55,6 +55,9 @@ func newDemoUsers() *cobra.Command {
 	fs.Uint64Var(&f.lesson.Seed, "seed", 1, "the same seed lets users think equally long")
 	fs.BoolVar(&f.headless, "headless", false, "without a screen: one after the other, and print what was measured")
 	fs.BoolVar(&f.json, "json", false, "with --headless: print what happened as one JSON object")
+	for _, name := range []string{"workers", "users", "think", "work", "loops", "port", "for", "seed", "headless", "json"} {
+		onlyOnCommandLine(cmd, name) // a file has others by these names
+	}
 	f.screen.add(cmd)
 	return cmd
 }
@@ -90,11 +93,9 @@ func runUsers(cmd *cobra.Command, f *usersFlags) error {
 	case cmd.Flags().Changed("target") && !(c.Target > 0):
 		return usagef("--target %v: want more than 0 and at most 1", c.Target)
 	}
-	c.More = f.length / 4
-	c.Each = (f.length - c.More) / time.Duration(users.Kinds)
-	c.Step = max(min(c.More, 5*time.Second), leastStep)
-	if c.More < c.Step {
-		c.More, c.Each = 0, f.length/time.Duration(users.Kinds)
+	c.Each = f.length // where a class looks on it is that of each run
+	if f.headless {
+		f.share()
 	}
 	c.Version = version()
 	if err := c.Check(); err != nil {
@@ -112,10 +113,24 @@ func runUsers(cmd *cobra.Command, f *usersFlags) error {
 		return err
 	}
 	if f.json {
-		return json.NewEncoder(out).Encode(r)
+		return json.NewEncoder(out).Encode(struct {
+			Schema string `json:"schema"`
+			users.Result
+		}{"capmon.users/1", r})
 	}
 	tellUsers(out, &r)
 	return nil
+}
+
+// share gives each part of a run without a screen its time.
+func (f *usersFlags) share() {
+	c := &f.lesson
+	c.More = f.length / 4
+	c.Each = (f.length - c.More) / time.Duration(users.Kinds)
+	c.Step = max(min(c.More, 5*time.Second), leastStep)
+	if c.More < c.Step {
+		c.More, c.Each = 0, f.length/time.Duration(users.Kinds)
+	}
 }
 
 // show holds the lesson as a class of its own.

@@ -10,6 +10,7 @@ import (
 
 // usersJSON is what `capmon demo users --json` prints of what is counted.
 type usersJSON struct {
+	Schema                       string
 	Asked, Served, Refused, Left int
 	Servers, Steps               []struct {
 		Kind                         string
@@ -37,7 +38,7 @@ func usersAddUp(ts *testscript.TestScript, neg bool, args []string) {
 	if err := errors.Join(errK, errS, json.Unmarshal([]byte(ts.ReadFile("stdout")), &r)); err != nil {
 		ts.Fatalf("%v", err)
 	}
-	if len(r.Servers) != kinds || len(r.Steps) != steps || r.Law.Lacks == "" && r.Law.Formula == "" {
+	if r.Schema != "capmon.users/1" || len(r.Servers) != kinds || len(r.Steps) != steps || r.Law.Lacks == "" && r.Law.Formula == "" {
 		ts.Fatalf("%+v, want %d kinds and %d steps", r, kinds, steps)
 	}
 	asked := 0
