@@ -217,7 +217,7 @@ func classJSON(w io.Writer, s *lessons.State) error {
 		Cores       *float64 `json:"cores_used"`
 		One         *float64 `json:"cores_of_busiest_process"`
 		Least       *float64 `json:"cores_of_idlest_process"`
-		BusyThreads int      `json:"busy_threads_of_one_process"`
+		BusyThreads *int     `json:"busy_threads_of_one_process"` // of the five that the agent names; null: none is among them
 		Share       *float64 `json:"machine"`
 		Work        *float64 `json:"loops_per_s"`
 		Speed       *float64 `json:"speed_up"`
@@ -240,9 +240,13 @@ func classJSON(w io.Writer, s *lessons.State) error {
 		return &v
 	}
 	for _, r := range s.Rows {
+		var busy *int
+		if r.Busy > 0 {
+			busy = &r.Busy
+		}
 		out.Rows = append(out.Rows, row{
 			Run: strings.ToUpper(r.Key), Name: r.Name, Processes: r.Processes, Threads: r.Threads, Samples: r.Samples, Cores: known(r.Cores),
-			One: known(r.One), Least: known(r.Least), BusyThreads: r.Busy, Share: known(r.Share), Work: known(r.Work), Speed: known(r.Speed),
+			One: known(r.One), Least: known(r.Least), BusyThreads: busy, Share: known(r.Share), Work: known(r.Work), Speed: known(r.Speed),
 		})
 	}
 	return json.NewEncoder(w).Encode(out)
