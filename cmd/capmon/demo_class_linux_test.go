@@ -183,7 +183,7 @@ func TestTwoClassesAtATime(t *testing.T) {
 
 // Without a screen the four runs come one after the other, and their table.
 func TestTheLessonsHeadless(t *testing.T) {
-	p := start(t, alone(t, "capmon", "demo", "--headless", "--json", "--for", "8s", "--workers", "2"))
+	p := start(t, alone(t, "capmon", "demo", "--headless", "--json", "--for", "6s", "--workers", "2"))
 	<-p.done
 	if code := p.cmd.ProcessState.ExitCode(); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, p.errs)

@@ -266,3 +266,28 @@ func TestCodeIsShort(t *testing.T) {
 		}
 	}
 }
+
+// A run ends by itself when its time is over, and says so; nothing of it stays.
+func TestARunEndsByItself(t *testing.T) {
+	for _, lang := range []Lang{Go, Node} {
+		t.Run(lang.String(), func(t *testing.T) {
+			has(t, lang)
+			told := make(chan struct{}, 1000)
+			c := New(Config{Lessons: Three(), Cores: 2, Lang: lang, Lasts: 300 * time.Millisecond, Changed: func() { told <- struct{}{} }})
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- c.Run(ctx) }()
+			defer func() { cancel(); <-done }()
+			c.Do(Act{Do: Begin, Key: "a"})
+			for s := c.State(); s.Ended == ""; s = c.State() {
+				if s.Error != "" {
+					t.Fatal(s.Error)
+				}
+				<-told
+			}
+			if s := c.State(); s.Running || s.Stage != Predict || s.Ended != "ended by itself after 300ms" {
+				t.Errorf("afterwards: %+v", s)
+			}
+		})
+	}
+}
