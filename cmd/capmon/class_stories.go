@@ -161,7 +161,7 @@ func (t *telling) hear(h account) {
 func (t *telling) Read() lessons.Reading {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return lessons.Reading{Time: time.Since(t.began), Data: t.picture(), Own: t.now.after >= classEnough}
+	return lessons.Reading{Time: time.Since(t.began), Data: t.picture(), Own: true, Ready: t.now.after >= classEnough}
 }
 
 // picture is the story with the verdict on its own servers: that above it is on

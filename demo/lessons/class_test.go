@@ -453,11 +453,13 @@ func TestARunThatMeasuresItself(t *testing.T) {
 		k.Take(&fleet.Snapshot{Hosts: []fleet.Host{{Newest: &sample.Sample{Seq: seq}}}})
 		return k.State()
 	}
-	if s := look(1); s.Stage != Running || s.Seen != "" {
-		t.Errorf("before it has seen enough: stage %d, %q", s.Stage, s.Seen)
+	for seq := range uint64(2 * missedMuch) {
+		if s := look(seq + 1); s.Stage != Running || s.Seen != "" || s.Missed {
+			t.Errorf("before it has seen enough: stage %d, %q, missed %v", s.Stage, s.Seen, s.Missed)
+		}
 	}
 	own = true
-	s := look(2)
+	s := look(100)
 	if s.Stage != Seen || s.Seen != "seen it" || s.Right == nil || !*s.Right || s.Rows[0].Cores.OK {
 		t.Errorf("then: %+v", s)
 	}
@@ -477,6 +479,6 @@ type ownRun struct {
 	own  *bool
 }
 
-func (r ownRun) Read() Reading         { return Reading{Own: *r.own} }
+func (r ownRun) Read() Reading         { return Reading{Own: true, Ready: *r.own} }
 func (r ownRun) Over() <-chan struct{} { return r.over }
 func (r ownRun) Err() error            { return nil }

@@ -74,9 +74,9 @@ type Reading struct {
 	// Data is what a picture of its own draws; nil for the cores and the table.
 	Data any
 	Said []string // by it, a line each, such as what happened to a port
-	// Own says that the run measures itself, and has seen enough: what the agent
-	// says of its processes is no matter.
-	Own bool
+	// Own says that the run measures itself: what the agent says of its processes
+	// is no matter. Ready says that it has seen enough.
+	Own, Ready bool
 }
 
 // Setting is where a run takes place.

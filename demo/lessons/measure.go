@@ -61,8 +61,10 @@ func (n *running) take(h *fleet.Host, r Reading, after time.Duration) bool {
 	}
 	n.seq = h.Newest.GetSeq()
 	if n.own = r.Own; n.own {
-		n.samples = enough
-		return true
+		if r.Ready {
+			n.samples = enough
+		}
+		return r.Ready
 	}
 	n.look(r.PIDs)
 	if n.base == nil || !n.base.Work.OK { // a program may not have said anything yet
