@@ -124,3 +124,21 @@ func BenchmarkCoresScreen(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHostScreen is a second of the screen of one host.
+func BenchmarkHostScreen(b *testing.B) {
+	for _, cores := range []int{2, 128} {
+		b.Run(fmt.Sprintf("%d cores", cores), func(b *testing.B) {
+			f := fixture{hosts: 1, cores: cores, level: fleet.OK, told: true}.frame()
+			m := newModel(Options{}, 24, theme(b, "dark", 24, false), nil)
+			m.Update(sizeMsg{200, 50})
+			m.Update(frameMsg(f))
+			m.view.Screen = HostScreen
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Update(frameMsg(f))
+				m.View()
+			}
+		})
+	}
+}

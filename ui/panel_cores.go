@@ -229,16 +229,29 @@ func headsOf(blocks []block) int {
 // drawCoresPast is a line a core: where its time goes now, and its last minute.
 func drawCoresPast(a area, h *fleet.Host, v *View, th Theme) int {
 	past := min(max(a.w*2/5, 30), 60)
-	bars := a.sub(0, 0, a.w-past-2, a.h)
 	y := 0
 	for _, b := range blocksOf(h) {
 		if b.head != "" {
-			drawBlockHead(bars.row(y), h, b)
 			y++
 		}
 		for _, place := range b.places {
-			drawCore(bars.row(y), h, place, v, th)
 			a.spark(a.w-past-1, y, past, resample(h.Past.Cores[place], past), 1, roleChart.style())
+			y++
+		}
+	}
+	return drawCoresList(a.sub(0, 0, a.w-past-2, a.h), h, v, th)
+}
+
+// drawCoresList is a line a core.
+func drawCoresList(a area, h *fleet.Host, v *View, th Theme) int {
+	y := 0
+	for _, b := range blocksOf(h) {
+		if b.head != "" {
+			drawBlockHead(a.row(y), h, b)
+			y++
+		}
+		for _, place := range b.places {
+			drawCore(a.row(y), h, place, v, th)
 			y++
 		}
 	}

@@ -40,6 +40,9 @@ func TestPanes(t *testing.T) {
 	if d.click(" processes "); d.m.view.Pane != ProcessesPane {
 		t.Errorf("a click on processes shows %v", d.m.view.Pane)
 	}
+	if d.press("esc").click("── services"); d.m.view.Pane != ServicesPane {
+		t.Errorf("a click on the head of the services shows %v", d.m.view.Pane)
+	}
 	if d.press("esc"); d.m.view.Pane != AllPanes || d.m.view.Screen != HostScreen {
 		t.Errorf("esc shows %v of screen %v", d.m.view.Pane, d.m.view.Screen)
 	}

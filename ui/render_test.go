@@ -252,6 +252,7 @@ func TestGolden(t *testing.T) {
 		"host-told-200x50":    {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 200, h: 50},
 		"host-told-60x15":     {f: told, v: View{Screen: HostScreen, Host: "ws-2"}, w: 60, h: 15},
 		"host-cores-80x24":    {f: scene["sockets"], v: View{Screen: HostScreen, Host: "ws-2", Pane: CoresPane}, w: 80, h: 24},
+		"host-who-80x24":      {f: told, v: View{Screen: HostScreen, Host: "ws-2", Pane: CoresPane}, w: 80, h: 24},
 		"host-procs-80x24":    {f: told, v: View{Screen: HostScreen, Host: "ws-2", Pane: ProcessesPane, PID: 1801}, w: 80, h: 24},
 		"host-serving-80x24":  {f: told, v: View{Screen: HostScreen, Host: "ws-2", Pane: ServicesPane}, w: 80, h: 24},
 		"host-limits-80x24":   {f: told, v: View{Screen: HostScreen, Host: "ws-2", Pane: LimitsPane}, w: 80, h: 24},

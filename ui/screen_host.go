@@ -8,7 +8,6 @@ import (
 
 	"capmon/capacity"
 	"capmon/fleet"
-	"capmon/sample"
 )
 
 func init() {
@@ -253,25 +252,31 @@ type hostBody struct {
 // layHost draws the panes of a host that are wanted on a canvas of their own, at
 // least h lines tall: what is left goes to its history.
 func layHost(f *Frame, host *fleet.Host, v *View, th Theme, w, h int) hostBody {
-	c := newCanvas(w, 2*len(host.Cores)+len(host.Processes)+len(host.Services)+len(host.Limits)+3*len(host.Learned)+max(h, 0)+sample.MaxDetailed+66, th.ascii)
-	b := hostBody{canvas: c, processes: -1}
-	a := c.all()
-	y := 0
-	if v.Threads != 0 {
-		y = drawThreads(a, f, host, v)
-		b.crop(y, h)
-		return b
-	}
 	most := max(h/2, 4) // half of the height
 	if v.Pane == CoresPane {
 		most = max(h-1, 4)
 	}
+	lines := most + len(host.Processes) + len(host.Services) + len(host.Limits) + 3*len(host.Learned) + 66
+	if t := host.Past.Threads; v.Threads != 0 && t != nil {
+		lines = len(t.List) + 8
+	}
+	c := newCanvas(w, max(lines, h), th.ascii)
+	b := hostBody{canvas: c, processes: -1}
+	a := c.all()
+	y := 0
+	if v.Threads != 0 {
+		b.crop(drawThreads(a, f, host, v), h)
+		return b
+	}
+	head := func(p Pane) { a.row(y).zone(hit{own: hitPane, item: int(p)}) }
 	if v.Pane.has(CoresPane) && len(host.Cores) > 0 {
+		head(CoresPane)
 		y += drawCoresPane(a, host, v, th, most)
 	}
 	if v.Pane.has(ProcessesPane) {
 		if len(host.Processes) > 0 {
 			b.processes = y + processesTop
+			head(ProcessesPane)
 		}
 		y += drawProcesses(a.rows(y, a.h-y), host, v)
 		if host.Processes == nil && v.Pane == ProcessesPane {
@@ -280,15 +285,17 @@ func layHost(f *Frame, host *fleet.Host, v *View, th Theme, w, h int) hostBody {
 		}
 	}
 	if v.Pane.has(ServicesPane) {
+		head(ServicesPane)
 		y += drawServing(a.rows(y, a.h-y), host)
 		y += drawLearnedHost(a.rows(y, a.h-y), f, host)
 	}
 	if v.Pane.has(LimitsPane) {
+		head(LimitsPane)
 		y += drawLimitsAndMachine(a.rows(y, a.h-y), host)
 	}
 	agent := 0
 	if v.Pane.has(LimitsPane) {
-		agent = drawCollectors(newCanvas(w, c.h, th.ascii).all(), host)
+		agent = drawCollectors(newCanvas(w, 0, th.ascii).all(), host) // its lines alone
 	}
 	if left := h - y - agent; v.Pane == AllPanes || left >= 4 {
 		y += drawPast(a.rows(y, max(left, 4)), host)
@@ -312,6 +319,9 @@ func drawCoresPane(a area, host *fleet.Host, v *View, th Theme, most int) int {
 	drawCoresTitle(a.row(0), len(host.Past.Parts) > 0, th, coresHeadOf(host, aside)...)
 	if aside {
 		return 1 + drawCoresPast(a.rows(1, a.h), host, v, th)
+	}
+	if n := len(host.Cores) + headsOf(blocksOf(host)); v.Pane == CoresPane && len(host.Past.Users) > 0 && a.w >= userFrom && n <= most {
+		return 1 + drawCoresList(a.rows(1, n), host, v, th) // who has a core is worth the lines
 	}
 	g := layGrid(host, a.w, most)
 	return 1 + drawGrid(a.rows(1, g.height), g, host, v, th)
