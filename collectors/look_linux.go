@@ -31,6 +31,7 @@ const (
 // thread has a core, and the threads of one process. It is for one goroutine.
 type Look struct {
 	proc    string
+	scoped  bool // cores of a sample are not those of the machine
 	walk    walker
 	clock   func() time.Time
 	buf     []byte
@@ -75,13 +76,15 @@ func NewLook(c Config) *Look {
 	if c.Portable {
 		return nil
 	}
-	return &Look{proc: c.Proc, walk: walker{buf: make([]byte, 8<<10)}, clock: time.Now, buf: make([]byte, 4<<10), threads: map[lookKey]*lookThread{}}
+	return &Look{proc: c.Proc, scoped: !c.Scope.Whole(), walk: walker{buf: make([]byte, 8<<10)}, clock: time.Now, buf: make([]byte, 4<<10), threads: map[lookKey]*lookThread{}}
 }
 
 // Read reads, with users, the threads of the processes that s, the newest sample,
 // names, and those of pid whole where s or an earlier one named it; pid 0 is
-// none. What needs two readings is known from the second on.
+// none. What needs two readings is known from the second on. A scope has no cores
+// of its own, so nobody is told to have one.
 func (l *Look) Read(ctx context.Context, s *sample.Sample, users bool, pid int) *sample.Detail {
+	users = users && !l.scoped
 	l.walk.ctx = ctx
 	l.turn++
 	var all []lookTask

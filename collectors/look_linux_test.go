@@ -156,6 +156,27 @@ func TestLookAtCores(t *testing.T) {
 	}
 }
 
+// TestLookAtAScope: its cells are no cores, so nobody has one; threads are told.
+func TestLookAtAScope(t *testing.T) {
+	l, put, read := looking(t)
+	busy := madeTask{pid: 10, tid: 10, comm: "busy", state: 'R', core: 0}
+	s := naming([]byte{250, 250}, 10, 12)
+	for _, scoped := range []bool{false, true} {
+		l.scoped = scoped
+		put(busy)
+		read(10, s)
+		busy.ticks += 95
+		put(busy)
+		got := read(10, s)
+		if n := len(got.GetCoreUsers()); (n == 0) != scoped || len(got.GetProcess().GetThreads()) != 1 {
+			t.Errorf("scoped %v: %v", scoped, got)
+		}
+	}
+	if !NewLook(Config{Scope: Scope{pid: 1}}).scoped || NewLook(Config{}).scoped {
+		t.Error("what is read is not known to be a scope")
+	}
+}
+
 // TestLookIsBounded: what is read does not grow with what there is.
 func TestLookIsBounded(t *testing.T) {
 	l, put, read := looking(t)
