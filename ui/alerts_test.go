@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -321,6 +322,19 @@ func TestColumnsKeepSignsAndHeads(t *testing.T) {
 		head := lineOf(t, textOf(f, View{}, width, 24), "HOST ")
 		if cols := columnsOf(&f, &View{}, width, []int{0, 1, 2}); !shownTrend(cols) {
 			t.Errorf("%d: a strip without a head: %q", width, head)
+		}
+	}
+}
+
+// One core is not "1 cores", on no screen.
+func TestOneCore(t *testing.T) {
+	f := fixture{hosts: 1, cores: 1, level: fleet.OK, told: true}.frame()
+	for screen := range screens {
+		for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 50}} {
+			text := textOf(f, View{Screen: screen, Host: "ws-1"}, size[0], size[1])
+			if regexp.MustCompile(`\b1 cores`).MatchString(text) {
+				t.Errorf("screen %d at %v:\n%s", screen, size, text)
+			}
 		}
 	}
 }

@@ -98,6 +98,25 @@ func coreCount(n capacity.Num) string {
 	return grouped(n.V)
 }
 
+// coresTotal is coreTotal with its unit: 72 cores, 1 core.
+func coresTotal(n capacity.Num) string { return coreTotal(n) + " " + coresWord(n.V) }
+
+// coresWord is the unit of so many cores.
+func coresWord(n float64) string {
+	if n == 1 {
+		return "core"
+	}
+	return "cores"
+}
+
+// limitUnit is the unit of what a limit can give.
+func limitUnit(l *limit) string {
+	if l.Unit == "cores" {
+		return coresWord(l.Capacity)
+	}
+	return l.Unit
+}
+
 // coreTotal is cores available: 72, or 0.5 under a quota.
 func coreTotal(n capacity.Num) string {
 	if !n.OK {

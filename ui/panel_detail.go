@@ -245,7 +245,7 @@ func drawLimits(a area, h *fleet.Host, titled bool) {
 			x += bar + 1
 		}
 		a.right(x+4, y, normal, percent(num(s))+"%")
-		amount := amountText(l) + " " + l.Unit
+		amount := amountText(l) + " " + limitUnit(&l)
 		if x+6+cells(amount)+2+cells(l.From) > a.w && !strings.HasPrefix(l.Unit, "core") { // its name says as much
 			amount = amountText(l)
 		}
@@ -262,7 +262,7 @@ func drawLimits(a area, h *fleet.Host, titled bool) {
 func limitBar(limits []limit, width int) int {
 	most := 0
 	for _, l := range limits {
-		most = max(most, 12+6+cells(amountText(l)+" "+l.Unit)+2+cells(l.From))
+		most = max(most, 12+6+cells(amountText(l)+" "+limitUnit(&l))+2+cells(l.From))
 	}
 	if bar := min(20, width-most-1); bar >= 6 {
 		return bar

@@ -169,7 +169,7 @@ func cpuReading(f *Frame, v *View) reading {
 	partial := partialOf(f, t.CPUHosts)
 	of := percent(t.CPU) + "%"
 	r.value = coreCount(t.CoresUsed) + " cores"
-	r.notes = []string{of + " of " + coreTotal(t.Cores) + " cores" + partial, of + " of " + coreTotal(t.Cores) + " cores", of}
+	r.notes = []string{of + " of " + coresTotal(t.Cores) + partial, of + " of " + coresTotal(t.Cores), of}
 	r.sign = fullSign(r.share)
 	return r
 }

@@ -135,7 +135,7 @@ func drawFleetRow(a area, cols []column, f *Frame, v *View) {
 				put(sinceTotal(f, v, func(f *Frame) capacity.Num { return f.Totals.CPU }, percent))
 			}
 		case colCores:
-			cell.text(0, 0, dim, first(c.width, "of "+coreTotal(t.Cores)+" cores", coreTotal(t.Cores)+" cores", "of "+coreTotal(t.Cores), ""))
+			cell.text(0, 0, dim, first(c.width, "of "+coresTotal(t.Cores), coresTotal(t.Cores), "of "+coreTotal(t.Cores), ""))
 		case colHot:
 			hot := func(f *Frame) capacity.Num {
 				return capacity.Num{V: f.Totals.HottestCore.Busy, OK: f.Totals.HottestCore.Known}

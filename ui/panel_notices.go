@@ -99,7 +99,7 @@ func fullText(h *fleet.Host) string {
 	if l == nil {
 		return "full"
 	}
-	return strings.TrimSpace(l.Name + " " + percent(num(share(*l))) + "% of " + limitText(l.Capacity) + " " + l.Unit)
+	return strings.TrimSpace(l.Name + " " + percent(num(share(*l))) + "% of " + limitText(l.Capacity) + " " + limitUnit(l))
 }
 
 // helpText is what to do about the fullest finding of a host, with how far that

@@ -87,7 +87,7 @@ func drawCoresSummary(a area, v *View, p *coresPlan) {
 		order = "hot first"
 	}
 	parts := [][2]string{
-		{"", grouped(float64(sums.known+sums.unknowns)) + " cores"},
+		{"", coresTotal(num(float64(sums.known + sums.unknowns)))},
 		{"mean ", percent(num(sums.sum/float64(sums.known))) + "%"},
 		{"≥90%: ", strconv.Itoa(sums.busy)},
 		{"idle(<5%): ", strconv.Itoa(sums.idle)},

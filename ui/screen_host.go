@@ -199,7 +199,7 @@ func cpuText(h *fleet.Host, v *View) string {
 	if !h.CPU.OK {
 		return unknownText
 	}
-	return percent(h.CPU) + "% = " + coreCount(h.CoresUsed) + " of " + coreTotal(h.Available) + " cores"
+	return percent(h.CPU) + "% = " + coreCount(h.CoresUsed) + " of " + coresTotal(h.Available)
 }
 
 func hotText(h *fleet.Host) string {
