@@ -143,6 +143,22 @@ func TestNothingOfAStoryStays(t *testing.T) {
 	}
 }
 
+// As where a service manager ends all processes of a group at once.
+func TestAStoryEndsWithItsGroup(t *testing.T) {
+	cmd := alone(t, headless()...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p := start(t, cmd)
+	f := p.plays("60")
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	<-p.done
+	f.gone(t)
+	if code := cmd.ProcessState.ExitCode(); code != exitOK || p.errs.String() != "" || !strings.Contains(p.out.String(), "asked 60 = served 60") {
+		t.Errorf("exit code %d, said %s%s", code, p.out, p.errs)
+	}
+}
+
 // A server that dies is replaced, and the story goes on.
 func TestAServerOfAStoryDies(t *testing.T) {
 	p := start(t, alone(t, headless("--spare", "0", "--min", "3", "--json", "--for", "14s")...))

@@ -206,6 +206,8 @@ func TestOrders(t *testing.T) {
 	c.Users, c.Ramp, c.For, c.WarmUp, c.Orders = 40, time.Hour, time.Hour, time.Hour, orders
 	ctx, cancel := context.WithCancel(t.Context())
 	step := 0
+	var events []string
+	c.Tell = func(e Event) { events = append(events, e.Text) }
 	c.Say = func(p Progress) {
 		switch {
 		case step == 0:
@@ -214,13 +216,23 @@ func TestOrders(t *testing.T) {
 		case step == 1 && p.Counts.Playing == 40:
 			orders <- Order{Kill: true, WarmUp: new(time.Duration(0))}
 			step++
-		case step == 2 && p.Counts.Asked == 60 && p.Servers == 2:
+		case step == 2 && p.Counts.Asked == 60 && p.Servers == 2 && slices.ContainsFunc(events, func(e string) bool { return strings.HasPrefix(e, "the others ") }):
 			cancel()
 			step++
 		}
 	}
-	if r, err := Run(ctx, c); err != nil || step != 3 || r.Lost != 20 {
+	r, err := Run(ctx, c)
+	if err != nil || step != 3 || r.Lost != 20 {
 		t.Errorf("at step %d: %+v, %v", step, r, err)
+	}
+	// Of the 20 who lost theirs ten find a seat, and more where the next server
+	// was quicker than they.
+	want := "the others hold it: 40 play, before the kill 40; nobody was refused since"
+	if r.Refused > 0 {
+		want = fmt.Sprintf("the others do not hold it: %d were refused since the kill; %d play, before it 40", r.Refused, 40-r.Refused)
+	}
+	if !slices.Contains(events, want) {
+		t.Errorf("told %q, not %q", events, want)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,8 +31,10 @@ type story struct {
 	result  Result
 	verdict Verdict
 	warmUp  time.Duration
-	refused int  // when it was last looked
-	full    bool // somebody was refused in the last second
+	refused int       // when it was last looked
+	full    bool      // somebody was refused in the last second
+	killed  time.Time // when a server last was; zero: what came of it was told
+	before  Counts    // as they were then
 
 	agents *child.Process // nil: each server has its own within
 
@@ -109,16 +112,16 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	}
 	all.Wait()
 	for i, p := range crowds {
-		if p.Err != nil && err == nil {
+		if p.Err != nil && err == nil && ctx.Err() == nil { // what ends this may have ended it too
 			err = fmt.Errorf("players %d: %w", i, p.Err)
 		}
 	}
 	return s.result, err
 }
 
-// settleTime is how long the last counts may take to come in, and brokenOff when
-// the story was.
-const settleTime, brokenOff = 5 * time.Second, time.Second
+// settleTime is how long the last counts may take to come in, which on a busy
+// machine is long, and brokenOff when the story was.
+const settleTime, brokenOff = 20 * time.Second, time.Second
 
 // settle stops the players' count, and waits until the servers, who tell theirs
 // five times a second, have had the time to see the same.
@@ -134,9 +137,21 @@ func (s *story) settle(ctx context.Context, crowds []*child.Process) {
 		s.mu.Lock()
 		done := s.ended == len(crowds)
 		s.mu.Unlock()
+		if !slices.ContainsFunc(crowds, runs) {
+			return
+		}
 		if p := s.progress(time.Now()); done && p.Held == p.Counts.Playing {
 			return
 		}
+	}
+}
+
+func runs(p *child.Process) bool {
+	select {
+	case <-p.Done:
+		return false
+	default:
+		return true
 	}
 }
 
@@ -344,11 +359,17 @@ func (s *story) tell(ctx context.Context, crowds []*child.Process) error {
 		for i, p := range crowds {
 			select {
 			case <-p.Done:
+				if ended(ctx) {
+					return nil
+				}
 				return fmt.Errorf("players %d ended: %w", i, p.Err)
 			default:
 			}
 		}
 		if err := s.attend(now, s.warmUp); err != nil {
+			if ended(ctx) {
+				return nil
+			}
 			return err
 		}
 		if beat%4 == 0 {
@@ -360,6 +381,16 @@ func (s *story) tell(ctx context.Context, crowds []*child.Process) error {
 			}
 		}
 		s.note(&s.result.Servers, s.opened())
+	}
+}
+
+// ended says whether ctx has, or does now: a signal may reach the children first.
+func ended(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	case <-time.After(100 * time.Millisecond):
+		return false
 	}
 }
 
@@ -388,6 +419,7 @@ func (s *story) follow(now time.Time) error {
 	v := s.config.Watch.Verdict(now)
 	s.verdict = v
 	s.turnedAway()
+	s.othersHold(now)
 	defer s.empty()
 	if !v.OK {
 		return nil
@@ -486,6 +518,24 @@ func (s *story) turnedAway() {
 	s.refused, s.full = now, more > 0
 }
 
+// held is how long after a kill it shows what the others hold: its players ask
+// again within two seconds.
+const held = 4 * time.Second
+
+// othersHold tells what came of a kill.
+func (s *story) othersHold(now time.Time) {
+	if s.killed.IsZero() || now.Sub(s.killed) < held {
+		return
+	}
+	s.killed = time.Time{}
+	c := s.progress(now).Counts
+	if refused := c.Refused - s.before.Refused; refused > 0 {
+		s.happened(true, "the others do not hold it: %d were refused since the kill; %d play, before it %d", refused, c.Playing, s.before.Playing)
+		return
+	}
+	s.happened(false, "the others hold it: %d play, before the kill %d; nobody was refused since", c.Playing, s.before.Playing)
+}
+
 // happened tells of something.
 func (s *story) happened(bad bool, format string, args ...any) {
 	if s.config.Tell != nil {
@@ -506,6 +556,7 @@ func (s *story) kill() {
 	s.mu.Unlock()
 	if most != nil {
 		most.killed = true
+		s.killed, s.before = time.Now(), s.progress(time.Now()).Counts
 		s.lobby.remove(most.name) // which sees it at once, as its players do
 		most.child.Kill()
 		s.result.Killed, s.result.Lost = most.name, held
