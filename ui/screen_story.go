@@ -222,17 +222,24 @@ var storyBlocks = [...]rune{'█', '▒', '░'}
 
 const storyStroke = '─'
 
+// strokeOn is that line as a canvas can show it, unlike that of a limit.
+func strokeOn(c *canvas) rune {
+	if c.ascii {
+		return '='
+	}
+	return storyStroke
+}
+
 func drawStoryChart(a area, c *StoryChart) {
 	notes := []string{c.Name}
 	blocks := 0
 	for i := range c.Lines {
-		sign := storyStroke
+		sign := strokeOn(a.c)
 		if !c.Lines[i].Over {
-			sign = storyBlocks[min(blocks, len(storyBlocks)-1)]
+			if sign = storyBlocks[min(blocks, len(storyBlocks)-1)]; a.c.ascii {
+				sign = plain(sign)
+			}
 			blocks++
-		}
-		if a.c.ascii {
-			sign = plain(sign)
 		}
 		notes = append(notes, string(sign)+" "+c.Lines[i].Name+" "+c.Lines[i].Now)
 	}
@@ -354,7 +361,7 @@ func drawBlocks(a area, values []float64, hi float64, below int) {
 func drawStroke(a area, values []float64, hi float64) {
 	for x, v := range values {
 		if y := lineAt(v, 0, hi, a.h); y >= 0 {
-			a.put(x, y, 1, storyStroke, roleSoon.style())
+			a.put(x, y, 1, strokeOn(a.c), roleSoon.style())
 		}
 	}
 }

@@ -200,7 +200,7 @@ func (s *chessStage) story() *ui.Story {
 			{Name: "spare", Value: strconv.Itoa(s.policy.Spare), Why: "servers that may be lost; changes NEED"},
 			{Name: "warm-up", Value: s.policy.WarmUp.String(), Why: "from a server's start to its first player"},
 			{Name: "arrivals", Value: paceText(s.pace), Why: fmt.Sprintf("how fast players come; now %s a second", count(int(s.rate+0.5)))},
-			{Name: "players stay", Value: stayText(s.stay), Why: "then they go home; 15 calm minutes end servers"},
+			{Name: "players stay", Value: stayText(s.stay), Why: "then they go home; servers follow in 15m"},
 		},
 		Keys: []ui.StoryKey{{Do: ui.StoryKill, Does: "kill the fullest server: its players ask again"}},
 	}
