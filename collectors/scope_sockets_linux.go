@@ -20,6 +20,11 @@ const (
 	// of the scope.
 	dearestScope = 0.0005
 
+	// stillFor is how many readings in a row the open files have to be the same, for
+	// a walk then to be sure; one that was not may be made again at ten times the
+	// cost.
+	stillFor = 2
+
 	// scopeConditions bounds the addresses that the kernel is given to choose by;
 	// with more it shows every socket.
 	scopeConditions = 64
@@ -31,7 +36,9 @@ const (
 //
 // Between two walks, where the scope has one port, the number follows the open
 // files of its processes, which the kernel knows: a connection is one. Any other
-// file that is opened or closed meanwhile counts too until the next walk.
+// file that is opened or closed meanwhile counts too until the next walk. A walk
+// while connections come counts some that no process has accepted, which are no
+// files yet: it is made again when the files stand still.
 type scopeSockets struct {
 	own     *ownConns
 	members *scopeMembers
@@ -56,9 +63,14 @@ type scopeSockets struct {
 	known      bool  // opened is known
 	walked     int64 // opened, when they were last walked
 	walkedOK   bool
-	counted    uint32 // connections by the last walk, of the only port
-	namespace  string // of this process
-	hidden     string // why sockets are not seen; "" = they are
+	before     int64     // opened, the reading before
+	still      int       // for how many readings opened has been the same
+	fresh      bool      // they were walked at the last reading
+	unsure     bool      // the files moved about the last walk
+	again      time.Time // not before that are they walked for it
+	counted    uint32    // connections by the last walk, of the only port
+	namespace  string    // of this process
+	hidden     string    // why sockets are not seen; "" = they are
 	hiddenTurn uint64
 }
 
@@ -206,8 +218,14 @@ func (s *scopeSockets) countFiles(ctx context.Context, now time.Time) {
 // count counts the connections, as far as it is time for it, and follows the
 // open files in between.
 func (s *scopeSockets) count(ctx context.Context, now time.Time, t *portTable, changed bool) error {
+	if s.still++; !s.known || s.opened != s.before {
+		s.still = 0
+	}
+	s.unsure = s.unsure || s.fresh && s.still == 0
+	s.before, s.fresh = s.opened, false
 	moved := !s.known || !s.walkedOK || s.opened != s.walked
-	if !s.pace.due(now, changed || moved) {
+	again := s.unsure && s.still >= stillFor && !now.Before(s.again)
+	if !s.pace.due(now, changed || moved) && !again {
 		s.follow(t)
 		return nil
 	}
@@ -223,7 +241,8 @@ func (s *scopeSockets) count(ctx context.Context, now time.Time, t *portTable, c
 		}
 	})
 	s.pace.earliest = now.Add(atMost(dearestScope, took))
-	s.pace.last = now
+	s.pace.last, s.again = now, now.Add(atMost(10*dearestScope, took))
+	s.fresh, s.unsure = true, s.still == 0
 	s.walked, s.walkedOK = s.opened, err == nil && s.known
 	if err != nil {
 		s.pace.last = time.Time{}

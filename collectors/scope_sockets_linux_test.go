@@ -109,4 +109,43 @@ func TestConnectionsFollowTheOpenFiles(t *testing.T) {
 	if source.pace.last != walked {
 		t.Error("they were walked")
 	}
+
+	// A walk that counted what nobody had accepted yet is made again, but only when
+	// the files stand still, and only where it may cost that.
+	source.counted, source.unsure = source.counted+7, false
+	for range stillFor + 1 {
+		read()
+	}
+	if read() != 12 {
+		t.Error("a sure walk was made again")
+	}
+	source.unsure, source.again = true, now.Add(3*time.Second)
+	if read() != 12 || read() != 12 {
+		t.Error("walked before its time")
+	}
+	if n := read(); n != 5 || source.unsure {
+		t.Errorf("%d after it was walked again, unsure %v", n, source.unsure)
+	}
+	source.pace.earliest = now.Add(time.Hour)
+	s.hold(1)
+	for source.still > 0 {
+		read()
+		time.Sleep(10 * time.Millisecond)
+	}
+	source.pace.earliest = time.Time{}
+	source.before = -1 // they move
+	if read(); !source.unsure || !source.fresh {
+		t.Error("a walk while the files move is sure")
+	}
+	source.pace.earliest, source.again = now.Add(time.Hour), time.Time{}
+	for range stillFor + 2 {
+		read()
+	}
+	if source.unsure || read() != 6 {
+		t.Errorf("it was not made again: %d", read())
+	}
+	source.pace.earliest = now.Add(time.Hour)
+	if source.fresh, source.before = true, -1; read() != 6 || !source.unsure {
+		t.Error("a walk before which they stood still, and moved at once after it, is sure")
+	}
 }
