@@ -213,7 +213,7 @@ func sayPayments(out io.Writer) func(payments.Progress) {
 		if p.Verdict.OK {
 			need = p.Verdict.Formula
 		}
-		fmt.Fprintf(out, "%4s  asked %5s/s, refused %6s, left %s  budget burnt ×%s, burning ×%s  servers %d, starting %d  %s\n", p.After.Round(time.Second),
+		fmt.Fprintf(out, "%4s  asked %5s/s, refused %6s, left %s  budget burnt ×%s, burning ×%s  servers %d, starting %d  %s\n", p.After.Truncate(time.Second),
 			count(p.Last.Asked), count(p.Counts.Refused), count(p.Counts.Left), capacity.Decimal(p.Budget.Burnt, 1), capacity.Decimal(p.Budget.Burn, 1), p.Servers, p.Starting, need)
 	}
 }
@@ -260,13 +260,17 @@ func (f *paymentsFlags) show(cmd *cobra.Command, w *paymentsWatch, policy fleet.
 	defer closeLog()
 	what := capacity.Amount(f.story.RPS) + " payments a second"
 	var told []string
-	f.screen.stage = newPaymentsStage(&f.story, w.in, policy, note)
+	on := newPaymentsStage(&f.story, w.in, policy, note)
+	f.screen.stage = on
 	err = f.screen.show(cmd.Context(), w.in, what, "", func(ctx context.Context, ready func(*agents.Viewer)) error {
 		w.begin(ctx, log)
 		defer w.end()
 		ready(w.viewer)
 		r, err := payments.Run(ctx, f.story)
 		told = paid(r)
+		if err != nil {
+			on.ended(err)
+		}
 		return err
 	})
 	for _, line := range told {

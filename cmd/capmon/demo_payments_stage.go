@@ -28,6 +28,7 @@ type paymentsStage struct {
 	burning  course // how many times faster than allowed
 	events   []ui.StoryEvent
 	note     string
+	over     string // why it ended before its time; empty: it has not
 }
 
 var _ stage = (*paymentsStage)(nil)
@@ -59,6 +60,15 @@ func (s *paymentsStage) happened(e ui.StoryEvent) {
 	if s.events = append(s.events, e); len(s.events) > chessEvents {
 		s.events = append([]ui.StoryEvent(nil), s.events[1:]...)
 	}
+}
+
+// ended tells that the story is over before its time, and why.
+func (s *paymentsStage) ended(why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = "the story is over: " + why.Error()
+	s.happened(ui.StoryEvent{After: s.now.After, Text: s.over, Mark: true})
+	wake(s.in.changed)
 }
 
 // festival says whether people ask at the festival's rate.
@@ -204,6 +214,9 @@ func (s *paymentsStage) cache() string {
 
 // happening says in a line what goes on.
 func (s *paymentsStage) happening() string {
+	if s.over != "" {
+		return s.over
+	}
 	p := &s.now
 	said := fmt.Sprintf("%s a second; %s take %s", capacity.Amount(p.Rate), plural(p.Servers, "server"), capacity.Amount(float64(p.Servers)*s.config.PerServer))
 	if s.festival() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +85,10 @@ func TestPaymentsStage(t *testing.T) {
 	}
 	if want := []string{"asked 320/s", "served 300", "refused 90 !", "left 10 !", "budget burnt ×250 !", "burns now ×312.5 !", "of a month's 0.00%", "cache on, 50%"}; !slices.Equal(numbers, want) {
 		t.Errorf("numbers %q\nwant %q", numbers, want)
+	}
+	s.ended(errors.New("no more processes"))
+	if now := s.story().Now; now != "the story is over: no more processes" {
+		t.Errorf("now %q", now)
 	}
 	if e := story.Events; !e[0].Mark || e[0].Text != "something" || e[1].Text != "the festival is over, by key" {
 		t.Errorf("events %+v", e)

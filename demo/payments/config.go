@@ -240,9 +240,9 @@ func (c *Config) Fit(files int) string {
 	if c.Queue == 0 {
 		c.Queue = max(int(math.Ceil(c.PerServer*queueTime.Seconds())), 1)
 	}
-	if room := (files-ownFiles)/(2*max(c.Max, 1)) - moreLines; files > 0 && c.Queue > room {
+	if room := max((files-ownFiles)/(2*max(c.Max, 1))-moreLines, 1); files > 0 && c.Queue > room {
 		queue := c.Queue
-		c.Queue = max(room, 1)
+		c.Queue = room
 		notes = append(notes, fmt.Sprintf("%d requests wait for a server instead of %d: a process may open %d files (ulimit -n)", c.Queue, queue, files))
 	}
 	return strings.Join(notes, "; ")
