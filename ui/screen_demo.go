@@ -24,6 +24,7 @@ var demoHelp = []struct{ command, shows string }{
 	{"capmon load --threads 4", "one process with four threads: 400%"},
 	{"capmon load --threads 4 --lock", "the same behind one lock: as busy, and no more done than by one"},
 	{"capmon demo chess", "88,420 real connections, and servers that come as capmon recommends"},
+	{"capmon demo payments", "a spike of requests, a proxy with a cache, a budget that burns"},
 	{"capmon demo fleet", "nine simulated servers on these screens; SIMULATED stands in the header"},
 }
 

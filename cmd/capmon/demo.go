@@ -25,7 +25,8 @@ func newDemo() *cobra.Command {
 		Example: "  capmon demo                            the classroom: enter goes on, a to d run\n" +
 			"  capmon demo --lang node                with programs in Node.js\n" +
 			"  capmon demo --headless --for 10s       run A to D and print the table\n" +
-			"  capmon demo chess                      a story with 88,420 connections",
+			"  capmon demo chess                      a story with 88,420 connections\n" +
+			"  capmon demo payments                   a story with a spike of requests",
 		Args: onlyFlags,
 		RunE: class.run,
 	}
