@@ -58,10 +58,9 @@ type backend struct {
 
 // passing is what the proxy knows of a request while it passes it on.
 type passing struct {
-	to      *backend
-	account string
-	seen    uint64 // payments of the account before it was passed on
-	keep    bool   // the answer may be given again
+	to   *backend
+	seen uint64 // payments of the account before it was passed on
+	keep bool   // the answer may be given again
 }
 
 // passingKey finds the passing of a request in its context.
@@ -88,7 +87,7 @@ func newProxy(c proxyConfig) *proxy {
 func (p *proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer p.meter.enter()()
 	account := r.URL.Query().Get("account")
-	pass := &passing{account: account, keep: r.Method == http.MethodGet}
+	pass := &passing{keep: r.Method == http.MethodGet}
 	if pass.keep {
 		body, hit, seen := p.cache.get(r.URL.RequestURI(), account, time.Now())
 		if hit {
@@ -127,7 +126,7 @@ func (p *proxy) keep(r *http.Response) error {
 	}
 	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
-	p.cache.put(r.Request.URL.RequestURI(), pass.account, pass.seen, body, time.Now())
+	p.cache.put(r.Request.URL.RequestURI(), pass.seen, body, time.Now())
 	return nil
 }
 

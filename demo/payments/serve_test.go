@@ -123,7 +123,7 @@ func TestCache(t *testing.T) {
 	get := func(question, account string, at time.Time) string {
 		body, hit, seen := c.get(question, account, at)
 		if !hit {
-			c.put(question, account, seen, []byte(question), at)
+			c.put(question, seen, []byte(question), at)
 			return "miss"
 		}
 		return string(body)
@@ -151,10 +151,10 @@ func TestCache(t *testing.T) {
 	if n := c.count(); n != (Cache{On: true, Hits: 3, Misses: 5}) {
 		t.Errorf("%+v", n)
 	}
-	// An answer that was asked for before a payment is not kept after it.
+	// An answer that was asked for before a payment is not given after it.
 	_, _, seen := c.get("c", "3", now)
 	c.paid("3")
-	c.put("c", "3", seen, []byte("old"), now)
+	c.put("c", seen, []byte("old"), now)
 	if _, hit, _ := c.get("c", "3", now); hit {
 		t.Error("a balance from before a payment was given after it")
 	}
@@ -172,7 +172,7 @@ func TestCacheIsBounded(t *testing.T) {
 	c := newCache(true)
 	for i := range 3 * mostAnswers {
 		q := strings.Repeat("x", i%7) + time.Duration(i).String()
-		c.put(q, "", 0, nil, time.Unix(0, 0))
+		c.put(q, 0, nil, time.Unix(0, 0))
 	}
 	if n := len(c.answers); n > mostAnswers {
 		t.Errorf("%d answers", n)
@@ -182,11 +182,14 @@ func TestCacheIsBounded(t *testing.T) {
 // The proxy passes on to who has least to do, answers by itself what it may, and
 // gives nothing to a server that is gone.
 func TestProxy(t *testing.T) {
-	slow := make(chan struct{})
+	slow, pays := make(chan struct{}), make(chan struct{})
 	backend := func(name string) *httptest.Server {
 		return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Query().Get("account") == "slow" {
 				<-slow
+			}
+			if r.URL.Query().Get("payment") == "slow" {
+				<-pays
 			}
 			_, _ = io.WriteString(w, name)
 		}))
@@ -241,6 +244,17 @@ func TestProxy(t *testing.T) {
 	if _, body := get(http.MethodGet, balancePath+"?account=1"); body != "b" {
 		t.Errorf("a balance after a payment: %s", body)
 	}
+	// Nor is one given that was asked for while the payment was made.
+	waits.Go(func() { get(http.MethodPost, payPath+"?account=1&payment=slow") })
+	for p.meter.inside.Load() != 1 {
+		time.Sleep(time.Millisecond)
+	}
+	get(http.MethodGet, balancePath+"?account=1")
+	close(pays)
+	waits.Wait()
+	if _, body := get(http.MethodGet, balancePath+"?account=1"); body != "b" {
+		t.Errorf("a balance from before the payment was made: %s", body)
+	}
 	// One that is gone gets one request, which is refused, and no more.
 	add(a)
 	a.Close()
@@ -279,6 +293,11 @@ func TestPeople(t *testing.T) {
 			})
 			if turn != nil {
 				time.AfterFunc(5*time.Second, func() { c.turn(turn) })
+				time.AfterFunc(8*time.Second, func() {
+					if n := c.say().Counts.Asked; n < 100 {
+						t.Errorf("%d have asked three seconds after others come", n)
+					}
+				})
 			}
 			began := time.Now()
 			c.come(t.Context())
@@ -296,6 +315,10 @@ func TestPeople(t *testing.T) {
 		}
 		if again := tell(rates{{0, 50}}, nil); again != n {
 			t.Errorf("%+v, then %+v", n, again)
+		}
+		// Who would have come in an hour comes with the others, when these begin to.
+		if late := tell(rates{{0, 0.0003}}, rates{{0, 0.0003}, {5 * time.Second, 50}}); late.Asked < 190 || late.Asked > 310 {
+			t.Errorf("%d asked in five seconds, 50 a second", late.Asked)
 		}
 		// Five times as many from the middle on.
 		if more := tell(rates{{0, 50}}, rates{{0, 50}, {5 * time.Second, 250}}); more.Asked < 5*n.Asked/2 || more.Asked > 7*n.Asked/2 {
