@@ -525,11 +525,11 @@ func TestLearnLeavesWhatWasHandedOut(t *testing.T) {
 	run(w, 0, 70, conns(0, 0.98))
 	was := w.Events()
 	texts := func() string {
-		s := ""
+		var s strings.Builder
 		for _, e := range was {
-			s += e.Text + ";"
+			s.WriteString(e.Text + ";")
 		}
-		return s
+		return s.String()
 	}
 	before := texts()
 	for i := range 50 {

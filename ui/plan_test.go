@@ -431,13 +431,13 @@ func TestPlanAhead(t *testing.T) {
 		}
 	}
 	for line := range strings.SplitSeq(text, "\n") { // 41,580 more at 1,200 a minute: 34m39s of the hour
-		if name := strings.Index(line, " c 130,000"); name >= 0 {
+		if found := strings.Contains(line, " c 130,000"); found {
 			at := float64(cells(line[:strings.Index(line, "×")])-axis) / (120 - axis)
 			if want := 34.65 / 60; math.Abs(at-want) > 0.01 {
 				t.Errorf("c is crossed at %.3f of the hour, want %.3f: %q", at, want, line)
 			}
-			if from := strings.Index(line, "┄"); cells(line[:from])-axis != 3*(120-axis)/60 { // warm after three minutes
-				t.Errorf("c is there from %d: %q", cells(line[:from])-axis, line)
+			if before0, _, _ := strings.Cut(line, "┄"); cells(before0)-axis != 3*(120-axis)/60 { // warm after three minutes
+				t.Errorf("c is there from %d: %q", cells(before0)-axis, line)
 			}
 		}
 	}
