@@ -17,11 +17,12 @@ func newDemo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "The classroom: one thread, many processes, many threads on this machine",
-		Long: "Lessons 1 to 3 on the cores of this machine: one busy loop; several processes, and the\n" +
-			"port they all want; one process with several threads, then with one lock. Each asks\n" +
-			"what will happen, runs it, and shows what was measured and what that means.\n\n" +
-			"A run is nice 10, ends by itself after a minute, and with this screen, whatever ends\n" +
-			"that. Nothing else of this machine is touched.",
+		Long: "Five lessons on the cores of this machine: one busy loop; several processes, and the\n" +
+			"port they all want; one process with several threads, then with one lock; users before\n" +
+			"three kinds of server; a group of servers that follows the load. Each asks what will\n" +
+			"happen, runs it, and shows what was measured and what that means.\n\n" +
+			"A run is nice 10, ends by itself after a minute (a story after four), and with this\n" +
+			"screen, whatever ends that. Nothing else of this machine is touched.",
 		Example: "  capmon demo                            the classroom: enter goes on, a to d run\n" +
 			"  capmon demo --lang node                with programs in Node.js\n" +
 			"  capmon demo --headless --for 10s       run A to D and print the table\n" +
