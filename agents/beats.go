@@ -10,8 +10,9 @@ const (
 	// beatTime is how often the connections of many hosts are read.
 	beatTime = 250 * time.Millisecond
 	// restBeats is how many beats a connection is left alone after it has been
-	// read: agents send once a second.
-	restBeats = 3
+	// read: an agent sends once a second at most, so that its next sample has come
+	// when the fourth beat does, and is read no later than it would be with fewer.
+	restBeats = 4
 	// manyHosts is from how many connections on they are read at beats.
 	manyHosts = 30
 	// promptTime is how long a connection is read at once after it was made and

@@ -227,12 +227,16 @@ func (f *feed) publish(ctx context.Context, show, behind func(fleet.Snapshot)) {
 	dirty, asked := true, false
 	var cost time.Duration // of the last snapshot
 	for {
+		changed := f.changed
+		if dirty { // and more of the same is no news
+			changed = nil
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-f.asked:
 			asked = true
-		case <-f.changed:
+		case <-changed:
 			dirty = true
 		case <-timer.C:
 		}
