@@ -33,7 +33,9 @@ func familyOf(t *testing.T, pid int) family {
 	t.Helper()
 	f := family{pids: append(descendants(pid), pid)}
 	sockets := map[string]string{}
-	text, err := os.ReadFile("/proc/net/tcp")
+	// Of this thread: another test may have left the first one of this process in
+	// a namespace of its own.
+	text, err := os.ReadFile("/proc/thread-self/net/tcp")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ type Verdict struct {
 // Counts add up: Asked = Served + Refused + Left, and those who wait for an
 // answer, of whom there are none at the end.
 type Counts struct {
-	Asked   int `json:"asked"`     // for a game; once more by who lost the server
+	Asked   int `json:"asked"`     // for a game; once more by who lost the server, or had no answer
 	Served  int `json:"served"`    // got a connection
 	Refused int `json:"refused"`   // told that all servers are full
 	Left    int `json:"left"`      // had no answer: the connection failed, or the story ended first

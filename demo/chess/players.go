@@ -159,8 +159,14 @@ func (p *crowd) stop() playersSay {
 	return playersSay{Counts: p.counts, Waits: &p.waits, End: true}
 }
 
-// player asks for a game and plays it; whose server is lost asks again.
+// mostMisses is how often in a row a player has no answer before giving up: the
+// lobby names a server that has just died until it knows.
+const mostMisses = 3
+
+// player asks for a game and plays it; whose server is lost, or who has no
+// answer, asks again.
 func (p *crowd) player(i int) {
+	misses := 0
 	for again := uint64(0); ; again++ {
 		if !p.count(func(c *Counts) { c.Asked++ }) {
 			return
@@ -173,8 +179,13 @@ func (p *crowd) player(i int) {
 			return
 		case err != nil:
 			p.count(func(c *Counts) { c.Left++ })
-			return
+			if misses++; misses == mostMisses {
+				return
+			}
+			p.again(i, again)
+			continue
 		}
+		misses = 0
 		if !p.count(func(c *Counts) { c.Served++; c.Playing++; p.waits.Add(time.Since(asked)) }) {
 			f.Close() // too late: it was counted as one that left
 			return
@@ -190,9 +201,13 @@ func (p *crowd) player(i int) {
 		if home {
 			return
 		}
-		// A person who sees the game stop tries again within two seconds.
-		time.Sleep(time.Duration(unit(p.config.Seed+again+1, uint64(i)) * float64(2*time.Second)))
+		p.again(i, again)
 	}
+}
+
+// again waits as a person does who sees the game stop: two seconds at most.
+func (p *crowd) again(i int, nth uint64) {
+	time.Sleep(time.Duration(unit(p.config.Seed+nth+1, uint64(i)) * float64(2*time.Second)))
 }
 
 // join asks the lobby for a seat, and takes it.
