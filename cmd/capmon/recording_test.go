@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -258,48 +259,58 @@ func TestReplayRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &replay{player: p, name: "night.capmon", speed: 4, from: p.ready, asked: make(chan struct{}, 1)}
 		ctx, cancel := context.WithCancel(t.Context())
-		var frames []ui.Frame
+		var mu sync.Mutex
+		var newest ui.Frame
+		made := 0
 		done := make(chan error, 1)
-		go func() { done <- r.run(ctx, func(f ui.Frame) { frames = append(frames, f) }) }()
-		last := func() *ui.Frame {
+		go func() {
+			done <- r.run(ctx, func(f ui.Frame) {
+				mu.Lock()
+				defer mu.Unlock()
+				newest, made = f, made+1
+			})
+		}()
+		last := func() (ui.Frame, int) {
 			synctest.Wait()
-			return &frames[len(frames)-1]
+			mu.Lock()
+			defer mu.Unlock()
+			return newest, made
 		}
-		if f := last(); len(frames) != 1 || !f.Live || !f.At.Equal(p.ready) || f.Replay.Name != "night.capmon" || !f.Replay.To.Equal(p.file.To) || f.Totals.Up != 4 {
-			t.Fatalf("it begins with %d frames, %v, %+v", len(frames), f.At, f.Replay)
+		if f, n := last(); n != 1 || !f.Live || !f.At.Equal(p.ready) || f.Replay.Name != "night.capmon" || !f.Replay.To.Equal(p.file.To) || f.Totals.Up != 4 {
+			t.Fatalf("it begins with %d frames, %v, %+v", n, f.At, f.Replay)
 		}
 		time.Sleep(5 * time.Second)
-		if f := last(); f.At.Sub(p.ready) != 20*time.Second || f.Time != f.At || len(frames) < 15 || len(frames) > 25 {
-			t.Errorf("after 5 s at ×4 it is at %v in frame %d", f.At.Sub(p.ready), len(frames))
+		if f, n := last(); f.At.Sub(p.ready) != 20*time.Second || f.Time != f.At || n < 15 || n > 25 {
+			t.Errorf("after 5 s at ×4 it is at %v in frame %d", f.At.Sub(p.ready), n)
 		}
 		r.Ask(fleet.Ask{At: n.from.Add(90 * time.Second)})
-		if f := last(); f.Live || f.At.Sub(n.from) != 90*time.Second {
+		if f, _ := last(); f.Live || f.At.Sub(n.from) != 90*time.Second {
 			t.Errorf("sent to 90 s it is at %v, live %v", f.At.Sub(n.from), f.Live)
 		}
-		count := len(frames)
+		_, count := last()
 		time.Sleep(time.Minute)
-		if last(); len(frames) != count {
-			t.Errorf("standing still it made %d frames", len(frames)-count)
+		if _, n := last(); n != count {
+			t.Errorf("standing still it made %d frames", n-count)
 		}
 		r.Ask(fleet.Ask{At: n.from.Add(10 * time.Second)})
-		if f := last(); f.At.Sub(n.from) != 10*time.Second {
+		if f, _ := last(); f.At.Sub(n.from) != 10*time.Second {
 			t.Errorf("sent back to 10 s it is at %v", f.At.Sub(n.from))
 		}
 		r.Ask(fleet.Ask{})
 		r.Pace(1)
 		time.Sleep(5 * time.Second)
-		if f := last(); f.At.Sub(n.from) != 15*time.Second || !f.Live || f.Replay.Speed != 1 {
+		if f, _ := last(); f.At.Sub(n.from) != 15*time.Second || !f.Live || f.Replay.Speed != 1 {
 			t.Errorf("it goes on to %v, live %v, at ×%v", f.At.Sub(n.from), f.Live, f.Replay.Speed)
 		}
 		r.Pace(1000)
 		time.Sleep(time.Second)
-		f := last()
-		if count = len(frames); !f.Replay.Ended || !f.At.Equal(p.file.To) {
+		f, count := last()
+		if !f.Replay.Ended || !f.At.Equal(p.file.To) {
 			t.Errorf("it ends at %v of %v", f.At, p.file.To)
 		}
 		time.Sleep(time.Minute)
-		if last(); len(frames) != count {
-			t.Errorf("at its end it made %d frames more", len(frames)-count)
+		if _, n := last(); n != count {
+			t.Errorf("at its end it made %d frames more", n-count)
 		}
 		cancel()
 		if err := <-done; err != nil {
