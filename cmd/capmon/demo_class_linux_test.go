@@ -79,40 +79,71 @@ func TestTheWalkThroughTheClassroom(t *testing.T) {
 	}
 }
 
-// Lesson 5 tells both stories in the class: real players and real requests, the
+// eachSize opens a terminal of the two sizes that a class is held on, with the
+// class at the question that so many keys lead to.
+func eachSize(t *testing.T, skip int, check func(t *testing.T, p *pane)) {
+	for _, size := range [][2]int{{80, 24}, {120, 40}} {
+		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
+			p := openTmux(t, size[0], size[1])
+			p.types("capmon demo --theme dark --workers 2")
+			p.shows("PREDICT   A: one program")
+			p.press(strings.Fields(strings.Repeat("Right ", skip))...)
+			check(t, p)
+			_, all := p.capmon()
+			p.press("q")
+			p.usable(all)
+		})
+	}
+}
+
+// comes waits for what takes longer than a screen does.
+func (p *pane) comes(text string) {
+	p.t.Helper()
+	until(p.t, text, 90*time.Second, func() bool { return strings.Contains(p.text(), text) })
+}
+
+// Lesson 4: the same users before one thread and before a cluster.
+func TestTheUsersOfTheClass(t *testing.T) {
+	eachSize(t, 4, func(_ *testing.T, p *pane) {
+		p.shows("lesson 4 of 5")
+		p.shows("PREDICT   A: users ask more than 2 threads")
+		p.press("s", "Enter")
+		p.shows("NOW RUNNING   A  one thread")
+		p.comes("/s served of") // SEEN
+		p.press("Enter")
+		p.shows("POINT     ")
+		p.press("b")
+		p.shows("NOW RUNNING   B  cluster of 2")
+		p.comes("of A; capmon says")
+	})
+}
+
+// Lesson 5 tells both stories in the class: real players and real requests, a
 // setting changed on the story's own screen, and nothing of them stays.
 func TestTheStoriesOfTheClass(t *testing.T) {
-	p := openTmux(t, 120, 40)
-	p.types("capmon demo --theme dark")
-	p.shows("PREDICT   A: one program")
-	p.press(strings.Fields(strings.Repeat("Right ", 8))...)
-	p.shows("lesson 5 of 5")
-	p.shows("PREDICT   A: 20,000 players come")
-	p.press("f", "Enter")
-	p.shows("NOW RUNNING   A  players who stay")
-	p.shows("playing now")
-	p.press("6")
-	p.shows("capmon on these servers: NEED ")
-	p.press("l", "l", "+")
-	p.shows("warm-up 30s, by key")
-	p.press("6")
-	seen := func() {
-		until(t, "what was seen", time.Minute, func() bool { return strings.Contains(p.text(), "SEEN      after ") })
-	}
-	seen()
-	p.press("Enter")
-	p.shows("POINT     While a server warms up")
-	p.press("Right")
-	p.shows("PREDICT   B: 60 requests a second")
-	p.press("s", "Enter")
-	p.shows("NOW RUNNING   B  requests: a festival")
-	seen()
-	if text := p.text(); !strings.Contains(text, "the festival") {
-		t.Errorf("no festival:\n%s", text)
-	}
-	_, all := p.capmon()
-	p.press("q")
-	p.usable(all)
+	eachSize(t, 8, func(t *testing.T, p *pane) {
+		p.shows("lesson 5 of 5")
+		p.shows("PREDICT   A: 20,000 players come")
+		p.press("f", "Enter")
+		p.shows("NOW RUNNING   A  players who stay")
+		p.shows("playing now")
+		p.press("6")
+		p.shows("capmon on these servers: NEED ")
+		p.press("l", "l", "+")
+		p.shows("warm-up 30s, by key")
+		p.press("6")
+		p.comes("SEEN      after ")
+		p.press("Enter")
+		p.shows("POINT     While a server warms up")
+		p.press("Right")
+		p.shows("PREDICT   B: 60 requests a second")
+		p.press("s", "Enter")
+		p.shows("NOW RUNNING   B  requests: a festival")
+		p.comes("SEEN      after ")
+		if text := p.text(); !strings.Contains(text, "the festival") {
+			t.Errorf("no festival:\n%s", text)
+		}
+	})
 }
 
 // checkClass holds that each row of the table was measured.

@@ -535,4 +535,11 @@ func TestXtermSaysItIsWhite(t *testing.T) {
 	if n := strings.Count(string(b), "\x1b]11;?"); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
+	// script outlives its terminal, and so would what runs in it.
+	for _, pid := range descendants(w.program.cmd.Process.Pid) {
+		if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); strings.TrimSpace(string(comm)) == "capmon" {
+			_ = syscall.Kill(pid, syscall.SIGTERM)
+		}
+	}
+	w.read("done")
 }
