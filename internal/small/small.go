@@ -18,16 +18,19 @@ func Heap() { debug.SetGCPercent(percent(0)) }
 // it as often as a small one costs a viewer of 1,000 a fifth of its time.
 const manyBytes = 64 << 20
 
-// fit lets a large heap grow as far as Go does by itself.
-func fit() {
+// fit lets a large heap grow to three times what is in use, and says whether it
+// is one.
+func fit() (large bool) {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	debug.SetGCPercent(percent(live[0].Value.Uint64()))
+	n := live[0].Value.Uint64()
+	debug.SetGCPercent(percent(n))
+	return n > manyBytes
 }
 
 func percent(live uint64) int {
 	if live > manyBytes {
-		return 100
+		return 200
 	}
 	return 50
 }
@@ -54,8 +57,9 @@ func Program(ctx context.Context) {
 		if first {
 			debug.FreeOSMemory() // of what was read to begin: the types of the kernel
 		}
-		fit()
-		Drop()
+		if large := fit(); !large { // else the program's pages are little beside it
+			Drop()
+		}
 		timer.Reset(trimEvery)
 	}
 }
