@@ -17,8 +17,11 @@ const (
 	manyHosts = 30
 	// promptTime is how long a connection is read at once after it was made and
 	// after something was asked on it.
-	promptTime = 2 * time.Second
+	promptTime = connectTime
 )
+
+// hurrier is a connection whose reading can be hurried.
+type hurrier interface{ hurry() }
 
 // beats lets a viewer of many hosts look at its connections together. Each
 // arrival by itself wakes the process, a thread and a goroutine, which costs

@@ -111,14 +111,14 @@ func (c *beaten) lowWater(n int) bool {
 	return true
 }
 
-// Write asks something: what is answered is read at once.
-func (c *beaten) Write(b []byte) (int, error) {
+// hurry says that something is asked on the connection: what is answered is read
+// at once. Not every write asks: most answer the pings of the agent.
+func (c *beaten) hurry() {
 	c.prompt.Store(time.Now().Add(promptTime).UnixNano())
 	select {
 	case c.asked <- struct{}{}:
 	default:
 	}
-	return c.TCPConn.Write(b)
 }
 
 func (c *beaten) Close() error {

@@ -120,9 +120,10 @@ func TestBeatsAnswer(t *testing.T) {
 		}
 	}
 	wakes(quietBytes)
-	if _, err := c.Write([]byte("what?")); err != nil {
+	if _, err := c.Write([]byte("a ping is answered")); err != nil {
 		t.Fatal(err)
 	}
+	c.hurry()
 	wakes(1)
 	_, _ = far.Write([]byte("that"))
 	if s := <-got; s != "that" {

@@ -37,7 +37,8 @@ type attempt struct {
 	read     error
 	head     []byte // the first bytes of a peer without TLS
 	remote   net.Addr
-	answered bool // with an update
+	hurry    hurrier // nil: it is read at once anyhow
+	answered bool    // with an update
 }
 
 // connect makes a connection that gRPC opens with the first stream. One serves
@@ -82,7 +83,9 @@ func (a *attempt) dialer(ctx context.Context, addr string) (net.Conn, error) {
 		return nil, err
 	}
 	a.remote = conn.RemoteAddr()
-	return a.beats.together(conn), nil
+	conn = a.beats.together(conn)
+	a.hurry, _ = conn.(hurrier)
+	return conn, nil
 }
 
 // subscribe opens one stream on conn and passes its updates to take, until

@@ -121,6 +121,12 @@ func (h *host) session(ctx context.Context, a *attempt) error {
 
 func (a *attempt) opener(conn *grpc.ClientConn) opener {
 	return func(ctx context.Context, r *rpc.SubscribeRequest, take func(*rpc.Update) error) error {
+		a.mu.Lock()
+		hurry := a.hurry
+		a.mu.Unlock()
+		if hurry != nil {
+			hurry.hurry()
+		}
 		return subscribe(ctx, conn, r, take)
 	}
 }
@@ -160,8 +166,8 @@ func (h *host) local(ctx context.Context, a *Agent) error {
 func (h *host) stream(ctx context.Context, open opener, admit func() error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silent := time.AfterFunc(silentIntervals*h.interval+connectTime, func() { cancel(errSilent) })
-	defer silent.Stop()
+	silent := newSilence(silentIntervals*h.interval+connectTime, func() { cancel(errSilent) })
+	defer silent.stop()
 	var details sync.WaitGroup
 	defer details.Wait()
 	defer cancel(nil) // before the wait
@@ -175,7 +181,7 @@ func (h *host) stream(ctx context.Context, open opener, admit func() error) erro
 			details.Go(func() { h.details(ctx, open) })
 		}
 		if got.machine != nil || len(u.GetSamples()) > 0 {
-			silent.Reset(silentIntervals * h.interval)
+			silent.heard(silentIntervals * h.interval)
 		}
 		return nil
 	})
@@ -183,6 +189,55 @@ func (h *host) stream(ctx context.Context, open opener, admit func() error) erro
 		return errSilent
 	}
 	return err
+}
+
+// silence calls end when nothing was heard for too long. To set a timer at each
+// sample of a thousand hosts costs more than to look, when it fires, whether
+// something came meanwhile.
+type silence struct {
+	mu    sync.Mutex
+	timer *time.Timer // nil: stopped
+	fires time.Time
+	until time.Time
+}
+
+func newSilence(most time.Duration, end func()) *silence {
+	s := new(silence)
+	s.until = time.Now().Add(most)
+	s.fires = s.until
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer = time.AfterFunc(most, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		switch left := time.Until(s.until); {
+		case s.timer == nil:
+		case left > 0:
+			s.timer.Reset(left)
+			s.fires = s.until
+		default:
+			end()
+		}
+	})
+	return s
+}
+
+// heard allows for so much silence from now on.
+func (s *silence) heard(most time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.until = time.Now().Add(most)
+	if s.until.Before(s.fires) && s.timer != nil {
+		s.timer.Reset(most)
+		s.fires = s.until
+	}
+}
+
+func (s *silence) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer.Stop()
+	s.timer = nil
 }
 
 func (h *host) request() *rpc.SubscribeRequest {
