@@ -17,12 +17,10 @@ type feed struct {
 	fleet *fleet.Fleet
 	tape  tape
 
-	mu       sync.Mutex
-	ask      fleet.Ask
-	joined   bool            // any host has
-	pending  map[string]bool // hosts that have neither answered nor failed
-	answered map[string]bool // hosts with a sample
-	newest   map[string]lack // what the newest sample of a host is without
+	mu     sync.Mutex
+	ask    fleet.Ask
+	joined bool // any host has
+	hosts  map[string]*answer
 
 	changed chan struct{} // cap 1: something arrived
 	asked   chan struct{} // cap 1: another moment, span or host is wanted
@@ -32,12 +30,10 @@ var _ agents.RawSink = (*feed)(nil)
 
 func newFeed(c fleet.Config) *feed {
 	return &feed{
-		fleet:    fleet.New(c),
-		pending:  map[string]bool{},
-		answered: map[string]bool{},
-		newest:   map[string]lack{},
-		changed:  make(chan struct{}, 1),
-		asked:    make(chan struct{}, 1),
+		fleet:   fleet.New(c),
+		hosts:   map[string]*answer{},
+		changed: make(chan struct{}, 1),
+		asked:   make(chan struct{}, 1),
 	}
 }
 
@@ -60,7 +56,7 @@ func wake(c chan struct{}) {
 
 func (f *feed) Join(host, addr, pool string) {
 	f.mu.Lock()
-	f.joined, f.pending[host] = true, true
+	f.joined, f.of(host).pending = true, true
 	f.mu.Unlock()
 	f.tape.take(record.Event{What: record.Join, Host: host, Addr: addr, Pool: pool}, func(now time.Time) {
 		f.fleet.Join(host, addr, now)
@@ -71,9 +67,7 @@ func (f *feed) Join(host, addr, pool string) {
 
 func (f *feed) Leave(host string) {
 	f.mu.Lock()
-	delete(f.pending, host)
-	delete(f.answered, host)
-	delete(f.newest, host)
+	delete(f.hosts, host)
 	f.mu.Unlock()
 	f.tape.take(record.Event{What: record.Leave, Host: host}, func(now time.Time) { f.fleet.Leave(host, now) })
 	if m := f.tape.whole; m != nil {
@@ -105,6 +99,23 @@ func (f *feed) Raw(host string, epoch uint64, encoded [][]byte) {
 	}
 }
 
+// answer is how far a host has answered.
+type answer struct {
+	pending  bool // it has neither answered nor failed
+	answered bool // with a sample
+	newest   lack // what its newest sample is without
+}
+
+// of is the answer of a host. f.mu is held.
+func (f *feed) of(host string) *answer {
+	a := f.hosts[host]
+	if a == nil {
+		a = new(answer)
+		f.hosts[host] = a
+	}
+	return a
+}
+
 // lack is what a sample is without although its agent will know it soon.
 type lack struct {
 	epoch, seq uint64
@@ -114,27 +125,27 @@ type lack struct {
 
 // arrived notes the last sample of a batch.
 func (f *feed) arrived(host string, epoch uint64, s *sample.Sample) {
+	a := f.of(host)
 	// The first sample of an agent has no rates yet: a reading needs two.
 	if s.GetSeq() > 1 {
-		delete(f.pending, host)
-		f.answered[host] = true
+		a.pending, a.answered = false, true
 	}
-	if last := f.newest[host]; last.epoch == epoch && last.seq > s.GetSeq() {
+	if last := a.newest; last.epoch == epoch && last.seq > s.GetSeq() {
 		return // of the minutes before
 	}
 	l := lack{epoch: epoch, seq: s.GetSeq(), findings: s.GetFindingsPending()}
 	for _, v := range s.GetServices() {
 		l.rates = l.rates || v.GetRpsSource() != sample.RpsSource_RPS_SOURCE_UNSPECIFIED && v.Rps == nil
 	}
-	f.newest[host] = l
+	a.newest = l
 }
 
 // without says whether the newest sample of any host lacks something.
 func (f *feed) without(what func(lack) bool) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, l := range f.newest {
-		if what(l) {
+	for _, a := range f.hosts {
+		if what(a.newest) {
 			return true
 		}
 	}
@@ -162,8 +173,8 @@ func (f *feed) Dropped(host string, n uint64) {
 func (f *feed) Link(host string, l agents.Link) {
 	if !l.Up && !l.Pending {
 		f.mu.Lock()
-		delete(f.pending, host)
-		delete(f.newest, host)
+		a := f.of(host)
+		a.pending, a.newest = false, lack{}
 		f.mu.Unlock()
 	}
 	f.tape.take(record.Event{What: record.Link, Host: host, Up: l.Up, Refused: l.Refused, Reason: l.Reason, Do: l.Do}, func(now time.Time) {
@@ -197,7 +208,11 @@ func (f *feed) asking() fleet.Ask {
 func (f *feed) settled() (all, any bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.joined && len(f.pending) == 0, len(f.answered) > 0
+	all = f.joined
+	for _, a := range f.hosts {
+		all, any = all && !a.pending, any || a.answered
+	}
+	return all, any
 }
 
 // Pace of the screen: with data once an interval, faster for the first moments

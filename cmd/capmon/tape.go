@@ -55,6 +55,9 @@ func (t *tape) add(e record.Event) {
 }
 
 func (t *tape) remember(e record.Event) {
+	if e.What == record.Samples || e.What == record.Points || e.What == record.Detail {
+		return
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	h := t.hosts[e.Host]
