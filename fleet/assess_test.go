@@ -31,7 +31,7 @@ func BenchmarkAssess(b *testing.B) {
 			}
 			views := make([]viewed, n)
 			for i, h := range f.hosts {
-				views[i] = h.view(now, f.policy)
+				views[i] = h.view(new(Host), now, f.policy)
 			}
 			at, seconds := 0, 0
 			var used time.Duration // CPU, that of the collector of garbage included
@@ -53,7 +53,7 @@ func BenchmarkAssess(b *testing.B) {
 				}
 				for i, h := range f.hosts {
 					v := &views[i]
-					v.Learned = h.lessons(&v.Host, f.policy)
+					v.Learned = h.lessons(v.Host, f.policy)
 					v.judge(f.policy)
 				}
 				g := f.groups(now)[0]

@@ -1,9 +1,6 @@
 package fleet
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // Clone is another fleet that knows what f knows; what one takes from then on
 // the other does not see. What f found out about its pools by being looked at
@@ -25,12 +22,11 @@ func (f *Fleet) Clone() *Fleet {
 // are still written to, are shared.
 func (h *host) clone() *host {
 	c := *h
-	c.runs, c.recent, c.delays = slices.Clone(h.runs), slices.Clone(h.recent), slices.Clone(h.delays)
-	c.peers = maps.Clone(h.peers)
-	c.rows.buf = slices.Clone(h.rows.buf)
+	c.runs, c.heard, c.delays = slices.Clone(h.runs), h.heard.clone(), slices.Clone(h.delays)
+	c.rows.buf, c.rows.cores = slices.Clone(h.rows.buf), h.rows.cores.share()
 	h.points.shared, c.points.shared = allShared, allShared
 	c.taught = h.taught.clone()
-	c.learned, c.scalings = nil, nil
+	c.learned, c.scalings, c.group = nil, nil, nil
 	c.scaled = make([]*scaled, len(h.scaled))
 	for i, s := range h.scaled {
 		c.scaled[i] = s.clone()

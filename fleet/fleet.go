@@ -47,6 +47,7 @@ type Fleet struct {
 	left   []departed // newest last
 	chart  cache
 	edge   edge
+	twins  *string // the note of that name; nil: to be made anew
 }
 
 // edge is the pool that people reach first, as it was last found.
@@ -96,6 +97,7 @@ func (f *Fleet) Join(name, addr string, now time.Time) {
 		h.addr = addr
 		return
 	}
+	f.twins = nil
 	h := &host{name: name, addr: addr, joined: now}
 	f.hosts = append(f.hosts, h)
 	f.byName[name] = h
@@ -118,6 +120,7 @@ func (f *Fleet) Leave(name string, now time.Time) {
 	if h == nil {
 		return
 	}
+	f.twins = nil
 	delete(f.byName, name)
 	f.hosts = slices.DeleteFunc(f.hosts, func(other *host) bool { return other == h })
 	f.chart = cache{}
@@ -135,9 +138,10 @@ func (f *Fleet) Machine(name string, m *sample.Machine, now time.Time) {
 		if m == nil {
 			return
 		}
-		h.machine = m
+		f.twins, h.machine = nil, m
 		if every := time.Duration(m.GetIntervalMs()) * time.Millisecond; every != h.interval {
 			h.interval = every
+			h.ahead = h.skew()
 			f.touch(h, math.MinInt64, now)
 		}
 		h.run(m.GetEpoch(), true)
@@ -149,6 +153,9 @@ func (f *Fleet) Machine(name string, m *sample.Machine, now time.Time) {
 // sample newer than all of its run makes a host fresh.
 func (f *Fleet) Samples(name string, epoch uint64, samples []*sample.Sample, now time.Time) {
 	f.with(name, func(h *host) {
+		if len(h.runs) == 0 || h.runs[len(h.runs)-1].epoch != epoch {
+			f.twins = nil
+		}
 		if from, changed := h.samples(epoch, samples, now); changed {
 			f.touch(h, from, now)
 		}

@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -16,7 +15,7 @@ const lastLabel = 1 << 43
 // Bounds of what is kept of one host beside its history.
 const (
 	maxRuns   = 8  // epochs told apart
-	maxRecent = 10 // whole samples: the last ten seconds at most
+	maxRecent = 10 // samples that services are judged by: the last ten seconds at most
 	maxDelays = 10 // live samples that the clock is judged by
 )
 
@@ -25,6 +24,8 @@ type host struct {
 	name, addr string
 	joined     time.Time
 	assigned   string // pool; empty: none
+	group      *group // as of the last snapshot
+	place      int    // in the list, as of the last snapshot
 	machine    *sample.Machine
 	interval   time.Duration // as the machine says; 0 before
 
@@ -37,9 +38,9 @@ type host struct {
 	started uint32
 	newest  *sample.Sample // of the present run; nil before its first
 	seen    time.Time      // when a newest sample last arrived; zero: never
-	recent  []*sample.Sample
-	peers   peerMemory
+	heard   heard
 	delays  []time.Duration // receive time - label of live samples, newest last
+	ahead   capacity.Num    // seconds that its clock is ahead of the viewer's, by the delays
 
 	rows   rows
 	points points
@@ -87,7 +88,7 @@ func (h *host) run(epoch uint64, announced bool) (number uint32, present bool) {
 		h.runs = slices.Delete(h.runs, 0, 1)
 	}
 	h.runs = append(h.runs, r)
-	h.newest, h.recent, h.delays, h.detail, h.peers = nil, nil, nil, nil, nil
+	h.newest, h.heard, h.delays, h.ahead, h.detail = nil, heard{}, nil, capacity.Num{}, nil
 	h.taught.restart()
 	return r.number, true
 }
@@ -103,7 +104,7 @@ func (h *host) samples(epoch uint64, batch []*sample.Sample, now time.Time) (fro
 			continue
 		}
 		v := newRow(s, number)
-		evicted, pushed, added := h.rows.add(v)
+		evicted, pushed, added := h.rows.add(v, s.GetCpu().GetBusy())
 		if pushed {
 			h.fade(evicted)
 		}
@@ -126,20 +127,12 @@ func (h *host) samples(epoch uint64, batch []*sample.Sample, now time.Time) (fro
 	return from - h.shift(), changed
 }
 
-// remember keeps s whole while it is among the last of its run.
+// remember takes what only the last samples of a run tell.
 func (h *host) remember(s *sample.Sample) {
 	if s.GetSeq() > h.newest.GetSeq() {
 		h.newest = s
 	}
-	h.peers.remember(s, h.newest)
-	i, found := slices.BinarySearchFunc(h.recent, s.GetSeq(), func(v *sample.Sample, seq uint64) int { return cmp.Compare(v.GetSeq(), seq) })
-	if found || (i == 0 && len(h.recent) == maxRecent) {
-		return
-	}
-	h.recent = slices.Insert(h.recent, i, s)
-	if len(h.recent) > maxRecent {
-		h.recent = slices.Delete(h.recent, 0, 1)
-	}
+	h.heard.remember(s, h.newest)
 }
 
 // fresh notes that the newest sample has just arrived.
@@ -150,6 +143,7 @@ func (h *host) fresh(now time.Time) {
 	if len(h.delays) > maxDelays {
 		h.delays = slices.Delete(h.delays, 0, 1)
 	}
+	h.ahead = h.skew()
 }
 
 // skew is how far the clock of the host is ahead of the viewer's, in seconds:
@@ -170,7 +164,7 @@ func (h *host) skew() capacity.Num {
 // shift is what is taken off the labels of the host to have viewer's time, in
 // milliseconds: whole seconds, and nothing while the clocks agree within one.
 func (h *host) shift() int64 {
-	s := h.skew().Or(0)
+	s := h.ahead.Or(0)
 	if math.Abs(s) <= 1 {
 		return 0
 	}

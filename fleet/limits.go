@@ -95,13 +95,16 @@ func (v *viewed) connectionLimit(p Policy) capacity.Limit {
 // nearestOf is the limit of one kind that a service uses the largest share of;
 // without capacity when none knows it.
 func (v *viewed) nearestOf(name, unit string, of func(*Service) (used, limit capacity.Num), from func(*Service) string) capacity.Limit {
-	var near capacity.Limit
+	near, at := capacity.Limit{Name: name, Unit: unit}, -1
 	for i := range v.Services {
 		used, limit := of(&v.Services[i])
 		if !used.OK || !limit.OK || !(limit.V > 0) || near.Capacity > 0 && used.V/limit.V <= near.Ratio() {
 			continue
 		}
-		near = capacity.Limit{Name: name, Unit: unit, Used: used.V, Capacity: limit.V, From: from(&v.Services[i])}
+		near.Used, near.Capacity, at = used.V, limit.V, i
+	}
+	if at >= 0 {
+		near.From = from(&v.Services[at])
 	}
 	return near
 }

@@ -148,25 +148,25 @@ func (h *host) pointMeans(g grid, list []bucket, from, to int64) {
 }
 
 // pointAt is the host at a moment that only a point tells of, or none.
-func (h *host) pointAt(ms int64, p Policy) viewed {
+func (h *host) pointAt(into *Host, ms int64, p Policy) viewed {
 	at := floorDiv(ms, pointStep*1000) * pointStep
-	v := h.frame(standing{})
+	v := h.frame(into, standing{})
 	q := h.points.get(at)
 	switch {
 	case q != nil:
-		v = h.frame(standing{state: Up, counted: true, age: capacity.Known(0)})
+		v = h.frame(into, standing{state: Up, counted: true, age: capacity.Known(0)})
 		r := row{
 			ms: ms, available: q.available, used: q.cpu * q.available, rps: q.rps,
 			hasConns: !math.IsNaN(float64(q.served)), conns: uint32(max(q.served, 0)), steal: unknown16, throttled: unknown16,
 		}
-		v.Newest = r.sample(nil)
+		v.Newest = r.sample(nil, nil)
 		v.Available, v.CoresUsed, v.CPU, v.RPS = known(r.available), known(r.used), known(q.cpu), known(q.rps)
 		if r.hasConns {
 			v.Connections = known(q.served)
 		}
 		v.judge(p)
 	case h.points.low != 0 && at > h.points.low:
-		v = h.frame(standing{state: Down})
+		v = h.frame(into, standing{state: Down})
 		v.Reason = "no sample of this moment"
 	}
 	v.flag(p)
@@ -200,10 +200,10 @@ func (h *host) past(a Ask, at time.Time, live bool) Past {
 // second is not kept. The second that a row covers is that of its label.
 func (h *host) coresPast(at time.Time) [][]float64 {
 	i := h.rowAt(at.UnixMilli() + h.shift())
-	if i < 0 || len(h.rows.at(i).busy) == 0 {
+	if i < 0 || h.rows.at(i).cores == 0 {
 		return nil
 	}
-	n := len(h.rows.at(i).busy)
+	n := int(h.rows.at(i).cores)
 	all := make([]float64, n*trendSeconds)
 	for k := range all {
 		all[k] = math.NaN()
@@ -215,12 +215,12 @@ func (h *host) coresPast(at time.Time) [][]float64 {
 		if age >= trendSeconds*1000 && h.rows.sorted() {
 			break
 		}
-		if age < 0 || age >= trendSeconds*1000 || len(r.busy) != n {
+		if age < 0 || age >= trendSeconds*1000 || int(r.cores) != n {
 			continue
 		}
 		newest := trendSeconds - 1 - int((age+500)/1000)
 		for k := newest; k > newest-int(max(h.cover(r)/1000, 1)) && k >= 0; k-- {
-			for core, b := range r.busy {
+			for core, b := range h.rows.busy(r) {
 				all[core*trendSeconds+k] = decode(b)
 			}
 		}

@@ -12,7 +12,7 @@ import (
 // what is not kept.
 type Remembered struct {
 	Epoch   uint64
-	Samples []*sample.Sample // oldest first; all but the last ten without services, processes and threads
+	Samples []*sample.Sample // oldest first; all but the last without services, processes and threads
 	Points  []*sample.Point  // oldest first, without services
 }
 
@@ -25,7 +25,7 @@ func (f *Fleet) Remembered(name string) []Remembered {
 			one := Remembered{Epoch: r.epoch}
 			for i := range h.rows.n {
 				if v := h.rows.at(i); v.run == r.number {
-					one.Samples = append(one.Samples, v.sample(h.ids(v)))
+					one.Samples = append(one.Samples, v.sample(slices.Clone(h.rows.busy(v)), h.ids(v)))
 				}
 			}
 			list = append(list, one)
@@ -34,7 +34,9 @@ func (f *Fleet) Remembered(name string) []Remembered {
 			return
 		}
 		last := &list[len(list)-1]
-		last.Samples = append(last.Samples[:max(len(last.Samples)-len(h.recent), 0)], h.recent...)
+		if n := len(last.Samples); n > 0 && h.newest != nil && last.Samples[n-1].GetSeq() == h.newest.GetSeq() {
+			last.Samples[n-1] = h.newest
+		}
 		last.Points = h.points.remembered(h.newest.GetTimeMs() / 1000)
 	})
 	return list

@@ -13,12 +13,12 @@ const maxRows = 900
 // unknown16 marks a share that is not known.
 const unknown16 = math.MaxUint16
 
-// row is what is kept of one sample. It shares the bytes of the cores with the
-// sample.
+// row is what is kept of one sample; how busy its cores were lies in the ring's
+// cores. There are a million of them with a thousand hosts, so it has no pointer
+// that the garbage collector would follow.
 type row struct {
 	seq               uint64
-	ms                int64  // the host's own label
-	busy              []byte // as Cpu.busy
+	ms                int64 // the host's own label
 	memUsed, memTotal uint64
 	available, used   float32 // cores; NaN = unknown
 	rps               float32 // of all services that know; NaN = unknown
@@ -26,6 +26,7 @@ type row struct {
 	interval          uint32 // milliseconds
 	run               uint32 // which run of the agent, in the order seen
 	steal, throttled  uint16 // 1/10000; unknown16
+	slot, cores       uint16 // where its cores lie, and how many there are
 	from              uint8  // sample.Bound
 	hasConns          bool
 	hasMemory         bool
@@ -37,7 +38,12 @@ type rows struct {
 	buf      []row
 	head, n  int
 	disorder int // rows to come until the times are known to be in order again
+	cores    slots
 }
+
+// busy is how busy each core of a row was, as Cpu.busy: valid until the next
+// row comes.
+func (r *rows) busy(v *row) []byte { return r.cores.get(int(v.slot), int(v.cores)) }
 
 // at is the i-th row, oldest first.
 func (r *rows) at(i int) *row {
@@ -69,19 +75,25 @@ func (r *rows) find(run uint32, seq uint64) (int, bool) {
 	return low, false
 }
 
-// add puts v in its place. It reports whether it was new, and the row it
-// pushed out. A row older than all of a full ring is no news.
-func (r *rows) add(v row) (evicted row, pushed, added bool) {
+// add puts v in its place, with a copy of how busy its cores were, of as many as
+// there can be. It reports whether it was new, and the row it pushed out. A row
+// older than all of a full ring is no news.
+func (r *rows) add(v row, busy []byte) (evicted row, pushed, added bool) {
 	i, found := r.find(v.run, v.seq)
 	if found || (i == 0 && r.n == maxRows) {
 		return row{}, false, false
 	}
+	v.slot = uint16(r.n)
 	if r.n == maxRows {
 		evicted, pushed = *r.at(0), true
-		*r.at(0) = row{}
+		v.slot = evicted.slot
 		r.head = (r.head + 1) % len(r.buf)
 		r.n--
 		i--
+	}
+	if len(busy) <= sample.MaxCores {
+		v.cores = uint16(len(busy))
+		r.cores.put(int(v.slot), busy)
 	}
 	r.grow()
 	r.n++
@@ -124,9 +136,6 @@ func newRow(s *sample.Sample, run uint32) row {
 		available: number(cpu.GetAvailable(), cpu != nil && cpu.Available != nil && *cpu.Available > 0),
 		used:      number(cpu.GetUsed(), cpu != nil && cpu.Used != nil),
 		rps:       rps(s.GetServices()), steal: unknown16, throttled: unknown16, from: uint8(cpu.GetAvailableFrom()),
-	}
-	if len(cpu.GetBusy()) <= sample.MaxCores {
-		v.busy = cpu.GetBusy()
 	}
 	if cpu != nil && cpu.Steal != nil {
 		v.steal = uint16(min(*cpu.Steal, unknown16-1))

@@ -24,18 +24,19 @@ func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
 		s.At = a.At
 	}
 	groups := f.groups(now)
-	policies := make(map[*host]Policy, len(f.hosts))
 	for _, g := range groups {
 		for _, h := range g.hosts {
-			policies[h] = g.policy
+			h.group = g
 		}
 	}
 	hosts := make([]viewed, len(f.hosts))
+	s.Hosts = make([]Host, len(f.hosts))
 	for i, h := range f.hosts {
+		h.place = i
 		if s.Live {
-			hosts[i] = h.view(now, policies[h])
+			hosts[i] = h.view(&s.Hosts[i], now, h.group.policy)
 		} else {
-			hosts[i] = h.viewAt(s.At, policies[h], f.wholly)
+			hosts[i] = h.viewAt(&s.Hosts[i], s.At, h.group.policy, f.wholly)
 		}
 		if h.name == a.Host {
 			hosts[i].Past = h.past(a, s.At, s.Live)
@@ -47,7 +48,7 @@ func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
 	if !s.Live { // what was kept is of now
 		kept, groups = &cache{}, past(groups)
 	}
-	s.pools(groups, hosts, f.hosts)
+	s.pools(groups, hosts)
 	for i, g := range groups {
 		if s.Live {
 			g.note(&s.Pools[i], now)
@@ -67,19 +68,14 @@ func (f *Fleet) Snapshot(a Ask, now time.Time) Snapshot {
 }
 
 // pools sizes every pool, and makes the totals of all of them.
-func (s *Snapshot) pools(groups []*group, hosts []viewed, order []*host) {
-	s.Hosts = make([]Host, len(hosts))
-	place := make(map[*host]int, len(order))
-	for i, h := range order {
-		place[h] = i
-	}
+func (s *Snapshot) pools(groups []*group, hosts []viewed) {
 	for _, g := range groups {
 		members := hosts // of the only pool, in the order of its hosts
 		if len(groups) > 1 {
 			members = make([]viewed, len(g.hosts))
 		}
 		for k, h := range g.hosts {
-			v := &hosts[place[h]]
+			v := &hosts[h.place]
 			v.Pool = g.name
 			if len(groups) > 1 {
 				members[k] = *v
@@ -91,9 +87,6 @@ func (s *Snapshot) pools(groups []*group, hosts []viewed, order []*host) {
 		}
 		t.people(members, g.policy)
 		s.Pools = append(s.Pools, g.size(members, t, s.At, s.Time))
-	}
-	for i := range hosts {
-		s.Hosts[i] = hosts[i].Host
 	}
 	if len(groups) > 1 {
 		s.Totals = add(hosts)
@@ -198,8 +191,11 @@ func (s *sum) count(n capacity.Num) int {
 // notes are what a user should know about the list as a whole.
 func (f *Fleet) notes(now time.Time) []string {
 	var notes []string
-	if n := f.twins(); n != "" {
-		notes = append(notes, n)
+	if f.twins == nil {
+		f.twins = new(f.twinned())
+	}
+	if *f.twins != "" {
+		notes = append(notes, *f.twins)
 	}
 	var lost uint64
 	var slow []string
@@ -224,8 +220,8 @@ func (f *Fleet) notes(now time.Time) []string {
 	return notes
 }
 
-// twins points out entries that are one machine: they run the same agent.
-func (f *Fleet) twins() string {
+// twinned points out entries that are one machine: they run the same agent.
+func (f *Fleet) twinned() string {
 	byEpoch := make(map[uint64][]string, len(f.hosts))
 	var found []string
 	for _, h := range f.hosts {

@@ -45,7 +45,7 @@ func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
 			s.full = append(s.full, hosts[i].Name)
 		}
 		if len(hosts[i].Findings) > 0 {
-			s.bound = append(s.bound, &hosts[i].Host)
+			s.bound = append(s.bound, hosts[i].Host)
 		}
 	}
 	ratio := s.near.Ratio()

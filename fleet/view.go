@@ -3,7 +3,6 @@ package fleet
 import (
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"capmon/capacity"
@@ -24,20 +23,20 @@ const (
 
 // viewed is a host as a snapshot shows it, and what the totals need besides.
 type viewed struct {
-	Host
+	*Host
 	words *wording
 	rpsBy *Learned // what RoomRPS stands on; nil where nothing was learned
 }
 
-// view is the host as it is now.
-func (h *host) view(now time.Time, p Policy) viewed {
+// view is the host as it is now, in the place that its snapshot has for it.
+func (h *host) view(into *Host, now time.Time, p Policy) viewed {
 	s := h.standing(now)
-	v := h.frame(s)
+	v := h.frame(into, s)
 	v.Reason, v.Age = h.why(s), s.age
 	if s.state != Up {
 		v.Do = h.do
 	}
-	v.Skew = h.skew()
+	v.Skew = h.ahead
 	if i, found := h.present(); found {
 		behind := 0
 		if s.state != Up {
@@ -46,11 +45,11 @@ func (h *host) view(now time.Time, p Policy) viewed {
 		h.history(&v, i, behind)
 		if s.state != Down {
 			v.Newest = h.newest
-			h.fill(&v.Host, h.rows.at(i), i)
-			h.whole(&v.Host)
+			h.fill(v.Host, h.rows.at(i), i)
+			h.whole(v.Host)
 			v.settle()
-			v.Learned = h.lessons(&v.Host, p)
-			v.Scaling = h.scaling(&v.Host)
+			v.Learned = h.lessons(v.Host, p)
+			v.Scaling = h.scaling(v.Host)
 			v.judge(p)
 		}
 	}
@@ -61,11 +60,11 @@ func (h *host) view(now time.Time, p Policy) viewed {
 // viewAt is the host as it was at an earlier moment. What was in the ring of
 // seconds or in a point is known; services and threads where wholly knows the
 // sample; what was learned by then is not kept.
-func (h *host) viewAt(at time.Time, p Policy, wholly func(host string, from, to int64) []Remembered) viewed {
+func (h *host) viewAt(into *Host, at time.Time, p Policy, wholly func(host string, from, to int64) []Remembered) viewed {
 	ms := at.UnixMilli() + h.shift()
 	i := h.rowAt(ms)
 	if i < 0 {
-		return h.pointAt(ms, p)
+		return h.pointAt(into, ms, p)
 	}
 	r := h.rows.at(i)
 	age := ms - r.ms
@@ -78,14 +77,14 @@ func (h *host) viewAt(at time.Time, p Policy, wholly func(host string, from, to 
 			s.state = Down
 		}
 	}
-	v := h.frame(s)
+	v := h.frame(into, s)
 	h.history(&v, i, int(age/1000))
 	if s.counted {
-		v.Newest = r.sample(h.ids(r))
-		h.fill(&v.Host, r, i)
+		v.Newest = r.sample(slices.Clone(h.rows.busy(r)), h.ids(r))
+		h.fill(v.Host, r, i)
 		if then := h.then(r, wholly); then != nil {
 			v.Newest = then.newest
-			then.whole(&v.Host)
+			then.whole(v.Host)
 			v.settle()
 		}
 		v.judge(p)
@@ -112,9 +111,9 @@ func (h *host) then(r *row, wholly func(host string, from, to int64) []Remembere
 			continue
 		}
 		then := *h
-		then.newest, then.recent, then.peers = list[len(list)-1], list[max(len(list)-maxRecent, 0):], nil
+		then.newest, then.heard = list[len(list)-1], heard{}
 		for _, s := range list {
-			then.peers.remember(s, then.newest)
+			then.heard.remember(s, then.newest)
 		}
 		return &then
 	}
@@ -122,15 +121,16 @@ func (h *host) then(r *row, wholly func(host string, from, to int64) []Remembere
 }
 
 // frame is a host of which nothing is known but who it is.
-func (h *host) frame(s standing) viewed {
+func (h *host) frame(into *Host, s standing) viewed {
 	trend := make([]float64, trendSeconds)
 	for i := range trend {
 		trend[i] = math.NaN()
 	}
-	return viewed{words: &h.words, Host: Host{
+	*into = Host{
 		Name: h.name, Addr: h.addr, State: s.state, Age: s.age, Counted: s.counted,
 		Machine: h.machine, Pool: h.poolOf(), Dropped: h.dropped, Restarts: h.restarts, Trend: trend, Flags: []string{},
-	}}
+	}
+	return viewed{Host: into, words: &h.words}
 }
 
 // present is the row of the newest sample.
@@ -166,7 +166,7 @@ func (h *host) fill(v *Host, r *row, at int) {
 	if r.hasMemory {
 		v.MemoryUsed, v.MemoryTotal = capacity.Known(float64(r.memUsed)), capacity.Known(float64(r.memTotal))
 	}
-	v.Cores, v.HottestCore = cores(r, h.ids(r))
+	v.Cores, v.HottestCore = cores(h.rows.busy(r), h.ids(r))
 	v.HottestCore.Host = h.name
 	v.RPS = h.recentMean(at, func(r *row) float64 { return float64(r.rps) })
 	v.Throttled = h.recentMean(at, func(r *row) float64 { return share16(r.throttled) })
@@ -179,28 +179,28 @@ func (h *host) fill(v *Host, r *row, at int) {
 }
 
 // cores decodes the cores of a row; nil when none is known.
-func cores(r *row, ids []uint32) ([]float64, HotCore) {
-	if len(r.busy) == 0 {
+func cores(busy []byte, ids []uint32) ([]float64, HotCore) {
+	if len(busy) == 0 {
 		return nil, HotCore{}
 	}
-	list := make([]float64, len(r.busy))
-	for i, b := range r.busy {
+	list := make([]float64, len(busy))
+	for i, b := range busy {
 		list[i] = decode(b)
 	}
-	busy, place := hottest(r.busy)
-	if math.IsNaN(busy) {
+	most, place := hottest(busy)
+	if math.IsNaN(most) {
 		return list, HotCore{}
 	}
 	if place < len(ids) {
 		place = int(ids[place])
 	}
-	return list, HotCore{Known: true, Core: place, Busy: busy}
+	return list, HotCore{Known: true, Core: place, Busy: most}
 }
 
 // ids are the kernel's numbers of a row's cores, nil where they are 0..n-1.
 // They are kept of the newest sample only, since they hardly ever change.
 func (h *host) ids(r *row) []uint32 {
-	if ids := h.newest.GetCpu().GetIds(); len(ids) == len(r.busy) {
+	if ids := h.newest.GetCpu().GetIds(); len(ids) == int(r.cores) {
 		return ids
 	}
 	return nil
@@ -260,9 +260,7 @@ func (h *host) whole(v *Host) {
 		if c.Drift != nil {
 			v.ConnectionsDrift = capacity.Known(float64(*c.Drift))
 		}
-		if from := c.GetSource(); from != sample.ConnectionSource_CONNECTION_SOURCE_UNSPECIFIED {
-			v.ConnectionsFrom = strings.ToLower(strings.TrimPrefix(from.String(), "CONNECTION_SOURCE_"))
-		}
+		v.ConnectionsFrom = connectionSources[c.GetSource()]
 	}
 	if self := s.GetSelf(); self != nil {
 		interval := float64(s.GetIntervalMs()) / 1000
@@ -278,9 +276,10 @@ func (h *host) whole(v *Host) {
 	}
 }
 
-// sample is what is still known of the sample that r was taken from.
-func (r *row) sample(ids []uint32) *sample.Sample {
-	s := &sample.Sample{Seq: r.seq, TimeMs: r.ms, IntervalMs: r.interval, Cpu: &sample.Cpu{Busy: r.busy, Ids: ids, AvailableFrom: sample.Bound(r.from)}}
+// sample is what is still known of the sample that r was taken from, which keeps
+// busy and ids.
+func (r *row) sample(busy []byte, ids []uint32) *sample.Sample {
+	s := &sample.Sample{Seq: r.seq, TimeMs: r.ms, IntervalMs: r.interval, Cpu: &sample.Cpu{Busy: busy, Ids: ids, AvailableFrom: sample.Bound(r.from)}}
 	if available := r.available; available > 0 {
 		s.Cpu.Available = &available
 	}
