@@ -7,8 +7,6 @@ import (
 	"slices"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	"capmon/capacity"
 	"capmon/sample"
 )
@@ -57,19 +55,19 @@ func heardSample(r *rand.Rand, seq uint64) *sample.Sample {
 		v := &sample.Service{Port: port + 1, Name: "s"}
 		some := func() bool { return r.IntN(3) > 0 }
 		if some() {
-			v.Rps = proto.Float32(r.Float32() - 0.1)
+			v.Rps = new(r.Float32() - 0.1)
 		}
 		if some() {
-			v.RunUs = proto.Uint32(r.Uint32N(1e6))
+			v.RunUs = new(r.Uint32N(1e6))
 		}
 		if some() {
-			v.TopUs = proto.Uint32(r.Uint32N(1e6))
+			v.TopUs = new(r.Uint32N(1e6))
 		}
 		if some() {
-			v.Responses, v.Status = proto.Uint64(seq*100-r.Uint64N(3)*90), []uint64{0, 0, seq * r.Uint64N(3)}
+			v.Responses, v.Status = new(seq*100-r.Uint64N(3)*90), []uint64{0, 0, seq * r.Uint64N(3)}
 		}
 		if r.IntN(8) == 0 {
-			v.Limits = &sample.ServiceLimits{Files: proto.Uint64(seq)}
+			v.Limits = &sample.ServiceLimits{Files: new(seq)}
 		}
 		s.Services = append(s.Services, v)
 	}

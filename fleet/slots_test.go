@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"maps"
 	"math/rand/v2"
 	"testing"
 )
@@ -21,9 +22,7 @@ func TestRowsKeepCores(t *testing.T) {
 				from := rings[r.IntN(len(rings))]
 				c := &kept{rows: from.rows, want: map[uint64][]byte{}}
 				c.rows.buf, c.rows.cores = append([]row(nil), from.rows.buf...), from.rows.cores.share()
-				for seq, b := range from.want {
-					c.want[seq] = b
-				}
+				maps.Copy(c.want, from.want)
 				rings = append(rings, c)
 			}
 			k := rings[r.IntN(len(rings))]
