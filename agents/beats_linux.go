@@ -45,6 +45,7 @@ type beaten struct {
 	raw    syscall.RawConn
 	mark   int          // SO_RCVLOWAT as it is set
 	prompt atomic.Int64 // until then it is read at once, Unix nanoseconds
+	full   bool         // the last read filled its buffer: there is more
 	asked  chan struct{}
 	once   sync.Once
 	closed chan struct{}
@@ -57,14 +58,17 @@ func (c *beaten) Read(b []byte) (int, error) {
 			c.lowWater(1)
 			return c.TCPConn.Read(b)
 		}
-		select {
-		case <-c.beats.after(rest):
-		case <-c.asked:
-			continue
-		case <-c.closed:
+		if !c.full {
+			select {
+			case <-c.beats.after(rest):
+			case <-c.asked:
+				continue
+			case <-c.closed:
+			}
+			rest = 1
 		}
-		rest = 1
 		n, err := c.try(b)
+		c.full = n == len(b)
 		if !errors.Is(err, unix.EAGAIN) {
 			return n, err
 		}

@@ -75,6 +75,26 @@ func TestBeatsLoseNothing(t *testing.T) {
 	}
 }
 
+// What has come is read without waiting for a beat between its parts: the
+// minutes before, which are many reads long.
+func TestBeatsReadOn(t *testing.T) {
+	var b beats
+	c, far := pair(t, &b)
+	b.open.Store(manyHosts)
+	if _, err := far.Write(make([]byte, 30<<10)); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 4<<10)
+	if _, err := io.ReadFull(c, buf); err != nil {
+		t.Fatal(err)
+	}
+	b.mu.Lock() // no beat comes
+	defer b.mu.Unlock()
+	if _, err := io.ReadFull(c, make([]byte, 26<<10)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // With many hosts the kernel lets the process sleep while a sample arrives, and
 // the sample is read at a beat; with few it wakes as ever.
 func TestBeatsSleep(t *testing.T) {

@@ -248,6 +248,10 @@ func (h *host) request() *rpc.SubscribeRequest {
 
 // take passes on one update.
 func (h *host) take(s *stream, u *rpc.Update, admit func() error) (arrived, error) {
+	if len(u.GetSamples()) >= manySamples {
+		h.viewer.past <- struct{}{}
+		defer func() { <-h.viewer.past }()
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !s.began {

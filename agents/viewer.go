@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -62,12 +63,21 @@ type ViewerOptions struct {
 // maxDials is how many connections are under way at once.
 const maxDials = 64
 
+// The minutes that hosts remember come in updates of hundreds of samples. Of
+// those so many are taken in at once that every core has work: a thousand at
+// once would take a gigabyte of memory for it.
+var maxPast = runtime.GOMAXPROCS(0)
+
+// manySamples make an update one of the minutes before.
+const manySamples = 16
+
 // Viewer follows hosts. Its methods may be called from any goroutine.
 type Viewer struct {
 	options ViewerOptions
 	log     *slog.Logger
 	faults  *fold
 	dials   chan struct{}
+	past    chan struct{} // a place each for those who take in many samples at once
 	beats   beats
 
 	mu       sync.Mutex
@@ -99,6 +109,7 @@ func NewViewer(o ViewerOptions) *Viewer {
 		log:     o.Log,
 		faults:  newFold(o.Log, "no samples", "samples come again", 0),
 		dials:   make(chan struct{}, maxDials),
+		past:    make(chan struct{}, maxPast),
 		hosts:   make(map[string]*member),
 	}
 }

@@ -18,8 +18,11 @@ func Heap() { debug.SetGCPercent(percent(0)) }
 // it as often as a small one costs a viewer of 1,000 a fifth of its time.
 const manyBytes = 64 << 20
 
-// fit lets a large heap grow to three times what is in use, and says whether it
-// is one.
+// spare is by how much a large heap may grow, at most to three times what is in
+// use: a collection costs by what is in use, and how often by what is spare.
+const spare = 256 << 20
+
+// fit lets a large heap grow by more, and says whether it is one.
 func fit() (large bool) {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
@@ -30,7 +33,7 @@ func fit() (large bool) {
 
 func percent(live uint64) int {
 	if live > manyBytes {
-		return 200
+		return max(50, min(200, 100*spare/int(live)))
 	}
 	return 50
 }
