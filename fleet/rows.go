@@ -61,6 +61,13 @@ func (r *rows) sorted() bool { return r.disorder == 0 }
 // find is where the row of (run, seq) is or would be.
 func (r *rows) find(run uint32, seq uint64) (int, bool) {
 	low, high := 0, r.n
+	if high > 0 { // most are about the newest, or newer
+		if v := r.at(high - 1); v.run < run || v.run == run && v.seq < seq {
+			return high, false
+		} else if v.run == run && v.seq == seq {
+			return high - 1, true
+		}
+	}
 	for low < high {
 		mid := (low + high) / 2
 		v := r.at(mid)
