@@ -146,12 +146,8 @@ var (
 // table is the only place that says which key does what: handling, footer,
 // help, man page and README are made from it.
 var table = []Key{
-	{Label: "1", Does: "overview", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"1"}, actOverview}}},
-	{Label: "2", Does: "cores of the fleet", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"2"}, actCores}}},
-	{Label: "3", Does: "host under the cursor", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"3"}, actHost}}},
-	{Label: "4", Does: "plan: what if", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"4"}, actPlan}}},
-	{Label: "5", Does: "alerts and events", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"5"}, actAlerts}}},
-	{Label: "6", Does: "demo: how to start it", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"6"}, actDemo}}},
+	{Label: "1 2 3", Does: "overview, cores, host at cursor", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"1"}, actOverview}, {[]string{"2"}, actCores}, {[]string{"3"}, actHost}}},
+	{Label: "4 5 6", Does: "plan, alerts, demo", Group: "SCREENS", On: everywhere, binds: []bind{{[]string{"4"}, actPlan}, {[]string{"5"}, actAlerts}, {[]string{"6"}, actDemo}}},
 	{Label: "tab", Does: "next screen; shift-tab: back", Group: "SCREENS", On: onTabs, binds: []bind{{[]string{"tab"}, actNextScreen}, {[]string{"shift+tab"}, actLastScreen}}},
 	{Label: "i", Does: "how NEED is made, step by step", Group: "SCREENS", Foot: "i how", foot: 8, On: onTime, binds: []bind{{[]string{"i"}, actSteps}}},
 	{Label: "?", Does: "help", Group: "SCREENS", Foot: "? help", foot: 1, On: everywhere, binds: []bind{{[]string{"?", "f1"}, actHelp}}},
@@ -166,6 +162,12 @@ var table = []Key{
 	{Label: "tab", Does: "host: next pane", Group: "MOVE", Foot: "tab pane", foot: 5, On: onHost, binds: []bind{{[]string{"tab"}, actNextPane}, {[]string{"shift+tab"}, actLastPane}}},
 	{Label: "n N", Does: "next, last pool", Group: "MOVE", Foot: "n next pool", foot: 4, On: onPools, binds: []bind{{[]string{"n"}, actNextPool}, {[]string{"N"}, actLastPool}}},
 	{Label: "tab", Does: "steps: next pool", Group: "MOVE", On: onSteps, binds: []bind{{[]string{"tab"}, actNextPool}, {[]string{"shift+tab"}, actLastPool}}},
+	{Label: "t", Does: "next theme", Group: "LOOK, LEAVE", Foot: "t theme", foot: 13, On: onThemes, binds: []bind{{[]string{"t"}, actTheme}}},
+	{Label: "M", Does: "mouse off: select text, on", Group: "LOOK, LEAVE", On: everywhere, binds: []bind{{[]string{"M"}, actMouse}}},
+	{Label: "ctrl-l", Does: "draw anew", Group: "LOOK, LEAVE", On: everywhere, binds: []bind{{[]string{"ctrl+l"}, actRedraw}}},
+	{Label: "q ctrl-c", Does: "quit", Group: "LOOK, LEAVE", Foot: "q quit", foot: 2, On: everywhere, binds: []bind{{[]string{"q", "ctrl+c", "f10"}, actQuit}}},
+	{Label: "ctrl-z", Does: "suspend (fg: back)", Group: "LOOK, LEAVE", On: everywhere, binds: []bind{{[]string{"ctrl+z"}, actSuspend}}},
+
 	{Label: "tab h l", Does: "plan: next, last field", Group: "PLAN", Foot: "tab field", foot: 4, On: onPlan, binds: []bind{{[]string{"tab", "l", "right"}, actNextField}, {[]string{"shift+tab", "h", "left"}, actLastField}}},
 	{Label: "+ -", Does: "plan: more, less of it", Group: "PLAN", Foot: "+ - change", foot: 5, On: onPlan, binds: []bind{{[]string{"+", "="}, actMore}, {[]string{"-"}, actLess}}},
 	{Label: "enter", Does: "plan: type its value", Group: "PLAN", Foot: "enter type", foot: 5, On: onPlan, binds: []bind{{[]string{"enter"}, actEdit}}},
@@ -188,17 +190,15 @@ var table = []Key{
 	{Label: "x", Does: "story: kill a server of it", Group: "STORY", Foot: "x kill", foot: 5, On: onStory, binds: []bind{{[]string{"x"}, actKill}}},
 	{Label: "c", Does: "story: switch on, off", Group: "STORY", Foot: "c switch", foot: 6, On: onStory, binds: []bind{{[]string{"c"}, actSwitch}}},
 
-	{Label: "/", Does: "filter: ws-* cpu>80 k=v !not", Group: "LIST", Foot: "/ filter", foot: 6, On: onFilter, binds: []bind{{[]string{"/", "f3", "f4"}, actFilter}}},
-	{Label: "!", Does: "filter: not", Group: "LIST", On: onFilter, binds: []bind{{[]string{"!"}, actFilterNot}}},
+	{Label: "/ !", Does: "filter: ws-* cpu>80 k=v; not", Group: "LIST", Foot: "/ filter", foot: 6, On: onFilter, binds: []bind{{[]string{"/", "f3", "f4"}, actFilter}, {[]string{"!"}, actFilterNot}}},
 	{Label: "s S", Does: "next sort, reverse", Group: "LIST", Foot: "s sort", foot: 7, On: onList, binds: []bind{{[]string{"s", "f6"}, actSort}, {[]string{"S"}, actReverse}}},
 	{Label: "o ctrl-g", Does: "cores: hot first, group", Group: "LIST", Foot: "o hot first", foot: 7, On: onCores, binds: []bind{{[]string{"o"}, actHotFirst}, {[]string{"ctrl+g"}, actGroups}}},
-	{Label: "f", Does: "rows: still / re-sort", Group: "LIST", Foot: "f free order", foot: 13, On: onList, binds: []bind{{[]string{"f"}, actLoose}}},
+	{Label: "f", Does: "rows: still / re-sort", Group: "LIST", Foot: "f free order", foot: 14, On: onList, binds: []bind{{[]string{"f"}, actLoose}}},
 	{Label: "v", Does: "columns", Group: "LIST", On: onOverview, binds: []bind{{[]string{"v"}, actColumns}}},
 	{Label: "u", Does: "percent or cores", Group: "LIST", Foot: "u units", foot: 11, On: onData, binds: []bind{{[]string{"u"}, actUnits}}},
 
 	{Label: "space", Does: "pause, live", Group: "TIME", Foot: "space pause", foot: 5, On: onTime, binds: []bind{{[]string{" "}, actPause}}},
-	{Label: "[ ]", Does: "step back, on: span/60", Group: "TIME", Foot: "[ ] time", foot: 9, On: onTime, binds: []bind{{[]string{"["}, actBackOne}, {[]string{"]"}, actOnOne}}},
-	{Label: "{ }", Does: "ten steps back, on", Group: "TIME", On: onTime, binds: []bind{{[]string{"{"}, actBackTen}, {[]string{"}"}, actOnTen}}},
+	{Label: "[ ] { }", Does: "span/60 back, on; ten of them", Group: "TIME", Foot: "[ ] time", foot: 9, On: onTime, binds: []bind{{[]string{"["}, actBackOne}, {[]string{"]"}, actOnOne}, {[]string{"{"}, actBackTen}, {[]string{"}"}, actOnTen}}},
 	{Label: "b", Does: "go to a time", Group: "TIME", On: onTime, binds: []bind{{[]string{"b"}, actGoto}}},
 	{Label: "m", Does: "mark; shows change since", Group: "TIME", Foot: "m mark", foot: 11, On: onTime, binds: []bind{{[]string{"m"}, actMark}}},
 	{Label: "w", Does: "record to a file, stop", Group: "TIME", On: onTime, binds: []bind{{[]string{"w"}, actRecord}}},
@@ -211,12 +211,7 @@ var table = []Key{
 	{Label: "n N", Does: "next, last event", Group: "TIME", Foot: "n event", foot: 8, On: onAlerts, binds: []bind{{[]string{"n"}, actNextEvent}, {[]string{"N"}, actLastEvent}}},
 	{Label: "y", Does: "copy the screen as text", Group: "TELL", Foot: "y copy", foot: 12, On: everywhere, binds: []bind{{[]string{"y"}, actCopy}}},
 	{Label: "e", Does: "export: markdown and JSON", Group: "TELL", On: everywhere, binds: []bind{{[]string{"e"}, actExport}}},
-	{Label: ":", Does: "command, tab completes", Group: "TELL", On: everywhere, binds: []bind{{[]string{":"}, actCommand}}},
-	{Label: "t", Does: "next theme", Group: "LOOK", Foot: "t theme", foot: 12, On: onThemes, binds: []bind{{[]string{"t"}, actTheme}}},
-	{Label: "M", Does: "mouse off: select text, on", Group: "LOOK", On: everywhere, binds: []bind{{[]string{"M"}, actMouse}}},
-	{Label: "ctrl-l", Does: "draw anew", Group: "LOOK", On: everywhere, binds: []bind{{[]string{"ctrl+l"}, actRedraw}}},
-	{Label: "q ctrl-c", Does: "quit", Group: "LEAVE", Foot: "q quit", foot: 2, On: everywhere, binds: []bind{{[]string{"q", "ctrl+c", "f10"}, actQuit}}},
-	{Label: "ctrl-z", Does: "suspend (fg: back)", Group: "LEAVE", On: everywhere, binds: []bind{{[]string{"ctrl+z"}, actSuspend}}},
+	{Label: ":", Does: "command (tab helps)", Group: "COMMAND", On: everywhere, binds: []bind{{[]string{":"}, actCommand}}},
 }
 
 func init() {
@@ -255,6 +250,6 @@ func footKeys(on Screen) []Key {
 			keys = append(keys, k)
 		}
 	}
-	slices.SortFunc(keys, func(a, b Key) int { return a.foot - b.foot })
+	slices.SortStableFunc(keys, func(a, b Key) int { return a.foot - b.foot })
 	return keys
 }

@@ -320,7 +320,7 @@ func TestHelpIsTheTable(t *testing.T) {
 	for _, k := range Keys() {
 		on := k.On[0]
 		body := over(on)
-		if ofDemo := !slices.ContainsFunc(k.On, func(s Screen) bool { return s != ClassScreen && s != StoryScreen }); ofDemo && strings.Contains(over(Overview), k.Does) {
+		if demoOnly(&k) && strings.Contains(over(Overview), k.Does) {
 			t.Errorf("over the overview help tells of %q: %s", k.Label, k.Does)
 		}
 		if !strings.Contains(body, k.Label) || !strings.Contains(body, k.Does) {
@@ -328,8 +328,18 @@ func TestHelpIsTheTable(t *testing.T) {
 		}
 	}
 	for _, l := range slices.Concat(filterHelp, alertFilterHelp, commandHelp) {
-		if !strings.Contains(body, l[0]) {
+		if !strings.Contains(over(AlertsScreen), l[0]) {
 			t.Errorf("help does not show %q", l[0])
+		}
+	}
+	for _, s := range []Screen{Overview, CoresScreen, HostScreen, PlanScreen, AlertsScreen, StepsScreen, DemoScreen} {
+		if n := helpBody(120, false, s).h; n > 38 {
+			t.Errorf("over %s help has %d lines: at 120x40 there is room for 38", pages[s].name, n)
+		}
+		for _, k := range Keys() { // here, or told as a key of other screens
+			if text := over(s); !demoOnly(&k) && !(strings.Contains(text, k.Label) && strings.Contains(text, k.Does)) {
+				t.Errorf("over %s help says nothing of %q: %s", pages[s].name, k.Label, k.Does)
+			}
 		}
 	}
 	for _, l := range filterHelp { // each word of it is one

@@ -7,18 +7,18 @@ import (
 
 // numbersHelp is what the words on screen mean, a line each.
 var numbersHelp = [][2]string{
-	{"CPU%", "busy share of the cores a host may use (quota, cpuset)"},
+	{"CPU%", "busy share of the cores it may use"},
 	{"USED", "cores used: 1.00 = one whole core"},
-	{"HOT%", "its busiest core; 99 with a low CPU% is one thread"},
-	{"users", "connections that clients hold, or as the gauge says"},
-	{"RPS", "responses a second, mean of 10 s, from the named source"},
-	{"NEW/s", "connections accepted a second by services that face clients"},
-	{"ERR%", "responses with status 5xx, of those of the last 10 s"},
-	{"TOP-THR", "demand of its fullest thread: run time and wait, in cores"},
-	{"ROOM", "users (or rps) until its nearest limit; BOUND names it"},
-	{"headroom", "share of the capacity at target that is left"},
-	{"NEED", "servers for the load at target, spare included; i: its steps"},
-	{"~ est.", "learned from traffic; at least: only a lower bound is known"},
+	{"HOT%", "its busiest core: 99 and a low CPU% is one thread"},
+	{"users", "connections of clients, or as the gauge says"},
+	{"RPS", "responses a second, mean of 10 s"},
+	{"NEW/s", "connections accepted a second, from clients"},
+	{"ERR%", "responses with status 5xx, of the last 10 s"},
+	{"TOP-THR", "its fullest thread: run time and wait, in cores"},
+	{"ROOM", "users (or rps) to its nearest limit, the BOUND"},
+	{"headroom", "share left of the capacity at target"},
+	{"NEED", "servers for the load at target, spare included"},
+	{"~ est.", "learned; at least: only a lower bound is known"},
 	{"AGE", "seconds since its newest data came"},
 	{"?", "not known: never zero, never an old value"},
 	{"self", "what this screen costs, of one core"},
@@ -72,22 +72,44 @@ func FilterHelp() string {
 	return b.String() + "Numbers: " + strings.Join(filterKeys(), " ") + ". What is not known holds for no word, nor for the word turned round. On the alerts screen a word about hosts is asked of those where an alert is."
 }
 
+// demoOnly holds for a key that only a class or a story knows.
+func demoOnly(k *Key) bool {
+	return !slices.ContainsFunc(k.On, func(s Screen) bool { return s != ClassScreen && s != StoryScreen })
+}
+
+// elsewhere are the keys that mean nothing on this screen and something on
+// others, each with where. Those of a class or a story are told there alone.
+func elsewhere(over Screen) []helpEntry {
+	var keys []helpEntry
+	for _, k := range table {
+		if slices.Contains(k.On, over) || demoOnly(&k) {
+			continue
+		}
+		does := k.Does
+		if on, _, _ := strings.Cut(does, ": "); !slices.Contains([]string{"cores", "host", "plan", "steps", "alert"}, on) {
+			does = pages[k.On[0]].name + ": " + does
+		}
+		keys = append(keys, helpEntry{k.Label, does})
+	}
+	return keys
+}
+
 // helpEntry is a line of help: a heading, or a key and what it does.
 type helpEntry struct{ key, does string }
 
-// helpGroups are the key table by heading, then signs and numbers. What only a
-// class or a story knows stands first over these and is left out elsewhere.
+// helpGroups are the keys of one screen by heading, those of a class or a story
+// first, then what can be typed.
 func helpGroups(over Screen) [][]helpEntry {
 	var groups [][]helpEntry
 	at := map[string]int{}
-	elsewhere := func(s Screen) bool { return s != ClassScreen && s != StoryScreen }
 	first, rest := []Key(nil), []Key(nil)
 	for _, k := range table {
 		switch {
-		case slices.ContainsFunc(k.On, elsewhere):
-			rest = append(rest, k)
-		case slices.Contains(k.On, over):
+		case !slices.Contains(k.On, over):
+		case demoOnly(&k):
 			first = append(first, k)
+		default:
+			rest = append(rest, k)
 		}
 	}
 	for _, k := range append(first, rest...) {
@@ -99,25 +121,13 @@ func helpGroups(over Screen) [][]helpEntry {
 		}
 		groups[i] = append(groups[i], helpEntry{k.Label, k.Does})
 	}
-	signs := []helpEntry{{key: "SIGNS (colour only repeats them)"}}
-	for _, s := range signsHelp {
-		signs = append(signs, helpEntry{s[0], s[1]})
+	filters := filterHelp
+	if over == AlertsScreen {
+		filters = slices.Concat(filterHelp, alertFilterHelp)
 	}
-	for _, more := range []struct {
-		name  string
-		lines [][2]string
-	}{{"FILTER (? never holds)", slices.Concat(filterHelp, alertFilterHelp)}, {"COMMAND (tab completes)", commandHelp}} {
-		group := []helpEntry{{key: more.name}}
-		for _, l := range more.lines {
-			group = append(group, helpEntry{l[0], l[1]})
-		}
-		groups = append(groups, group)
-	}
-	numbers := []helpEntry{{key: "NUMBERS"}}
-	for _, s := range numbersHelp {
-		numbers = append(numbers, helpEntry{s[0], s[1]})
-	}
-	return append(groups, signs, numbers)
+	groups = append(groups, append([]helpEntry{{key: "FILTER (? never holds)"}}, entries(filters)...))
+	groups[at["COMMAND"]] = append(groups[at["COMMAND"]], entries(commandHelp)...)
+	return groups
 }
 
 func init() {
@@ -147,7 +157,11 @@ func drawHelp(a area, f *Frame, v *View) {
 func drawHelpHeader(a area, f *Frame, v *View, on string) {
 	x := a.text(1, 0, strong, "capmon  help")
 	state, st := liveState(f, v, a.w)
-	x = a.text(x+3, 0, dim, first(a.w-x-7-cells(state), "over: "+on, ""))
+	harmless := "capmon changes nothing on hosts"
+	if v.Behind == StoryScreen {
+		harmless += "; x ends a server that the story started"
+	}
+	x = a.text(x+3, 0, dim, first(a.w-x-7-cells(state), "over: "+on+"   "+harmless+"   keys can be changed: capmon keys --write", "over: "+on+"   "+harmless, "over: "+on, ""))
 	if room := a.w - x - cells(state) - 3; room > 0 {
 		a.right(a.w-1, 0, st, state)
 	}
@@ -156,32 +170,66 @@ func drawHelpHeader(a area, f *Frame, v *View, on string) {
 	}
 }
 
-// helpBody sets the groups in columns that are as even as they can be, and
-// what the numbers mean below them.
+// helpBody sets the groups in columns that are as even as they can be, below
+// them what the numbers mean and the keys of other screens.
 func helpBody(w int, ascii bool, over Screen) *canvas {
-	groups := helpGroups(over)
-	numbers := groups[len(groups)-1]
-	groups = groups[:len(groups)-1]
+	groups, others := helpGroups(over), elsewhere(over)
 	columns := min(max(w/38, 1), 3)
 	limit := 0
 	for limit = 1; len(helpColumns(groups, limit)) > columns; limit++ {
 	}
-	c := newCanvas(w, limit+len(numbers)+6, ascii)
+	c := newCanvas(w, limit+len(numbersHelp)+len(signsHelp)+len(others)+6, ascii)
 	a := c.all()
 	for i, column := range helpColumns(groups, limit) {
 		part := a.sub(i*(w/columns), 0, w/columns, a.h)
-		y := 1
+		y := 0
 		for _, g := range column {
 			y = drawGroup(part, y, g) + 1
 		}
 	}
-	y := drawGroup(a, limit+1, numbers)
-	harmless := "capmon changes nothing on hosts"
-	if over == StoryScreen {
-		harmless += "; x ends a server that the story started"
+	top := limit - 1 // the last line of the columns is free
+	if w < 118 {
+		top = limit
 	}
-	a.text(1, y+1, dim, first(w-2, harmless+"    keys can be changed: capmon keys --write", harmless))
+	y := drawFlow(a, top, "SIGNS", entries(signsHelp))
+	y = drawMeanings(a, y, append([]helpEntry{{key: "NUMBERS"}}, entries(numbersHelp)...))
+	if len(others) > 0 {
+		y = drawFlow(a, y, "ELSEWHERE", others)
+	}
+	c.h = y
 	return c
+}
+
+// drawMeanings writes what the numbers mean, in two columns where they fit, and
+// returns the line below.
+func drawMeanings(a area, y int, g []helpEntry) int {
+	half := (len(g) + 1) / 2
+	if a.w < 118 {
+		return drawGroup(a, y, g)
+	}
+	drawGroup(a.sub(0, 0, a.w/2, a.h), y, g[:half])
+	return drawGroup(a.sub(a.w/2, 0, a.w/2, a.h), y, append([]helpEntry{{}}, g[half:]...))
+}
+
+// drawFlow writes entries one after another, and returns the line below.
+func drawFlow(a area, y int, name string, all []helpEntry) int {
+	x := a.text(1, y, title, name) + 2
+	for _, e := range all {
+		if n := cells(e.key) + 1 + cells(e.does); x > 2 && x+n > a.w-1 {
+			x, y = 2, y+1
+		}
+		x = a.text(x, y, roleKey.style(), e.key)
+		x = a.text(x+1, y, normal, cut(e.does, a.w-x-1)) + 3
+	}
+	return y + 1
+}
+
+func entries(lines [][2]string) []helpEntry {
+	all := make([]helpEntry, len(lines))
+	for i, l := range lines {
+		all[i] = helpEntry{l[0], l[1]}
+	}
+	return all
 }
 
 // helpColumns fills columns of at most limit lines, in order; a group alone
