@@ -133,7 +133,7 @@ func TestVerdicts(t *testing.T) {
 			fleet.Policy{},
 			7.9, 50, fleet.Act,
 			"ADD 1 NOW → 2    NEED 2 for 80%",
-			"why: at least 0 places left, cpu 99% of 8 cores",
+			"why: cpu 99% of 8 cores",
 		},
 		{
 			"the spare is missing", 8, 0, policy(1, 0, 0), 3, 7_900, fleet.Soon,

@@ -53,6 +53,9 @@ func verdict(pool Pool, p Policy, t Totals, hosts []viewed) Verdict {
 	if len(hosts) == 1 && hosts[0].Bound == "thread" {
 		s.near = hosts[0].Limits[0] // of one machine its own nearest limit is the one to name
 	}
+	if s.near.Name == "thread" && len(hosts) > 1 {
+		s.load = most(hosts, s.near)
+	}
 	if now := t.CPU; s.near.Name == "cpu" && now.OK && math.Abs(now.V-s.near.Ratio()) > apart {
 		s.load = " (5m load)"
 	}
@@ -83,7 +86,7 @@ type situation struct {
 	rule                               capacity.Rule
 	target                             float64
 	near                               capacity.Limit
-	load                               string // behind its use, where that is of minutes and not of now
+	load                               string // behind its use, where that is of minutes and not of now, or a mean that hides a host
 	pool                               Pool
 	missing, full                      []string
 	bound                              []*Host // that have a finding
@@ -108,10 +111,10 @@ func (s *situation) fine() []string {
 	return []string{
 		fmt.Sprintf("OK  %s (need %s)%s   nearest limit: %s %s%s", run, s.needed(": "), room, s.near.Name, percent, s.load),
 		fmt.Sprintf("OK  %s (need %s)%s   nearest limit: %s %s", run, s.needed(": "), room, s.near.Name, percent),
-		fmt.Sprintf("OK  %s (need %s)%s   %s %s", run, count(s.need), brief, s.near.Name, percent),
-		fmt.Sprintf("OK  run %s (need %s)  %s %s", count(s.have), count(s.need), s.near.Name, percent),
-		fmt.Sprintf("OK NEED %d/%d %s", s.need, s.have, percent),
-		fmt.Sprintf("OK %d/%d", s.need, s.have),
+		fmt.Sprintf("OK  %s (need %s)%s   %s %s", run, s.span(), brief, s.near.Name, percent),
+		fmt.Sprintf("OK  run %s (need %s)  %s %s", count(s.have), s.span(), s.near.Name, percent),
+		fmt.Sprintf("OK NEED %s/%d %s", s.span(), s.have, percent),
+		fmt.Sprintf("OK %s/%d", s.span(), s.have),
 	}
 }
 
@@ -120,7 +123,7 @@ func (s *situation) fine() []string {
 func (s *situation) tight() []string {
 	full, warm := capacity.Span(s.pool.Trend.FullIn.V), warmUp(s.pool.WarmUp)
 	return []string{
-		fmt.Sprintf("FULL IN %s, a new server takes %s   run %s (need %s)   nearest limit: %s %s", full, warm, count(s.have), s.needed(": "), s.near.Name, s.percent()),
+		fmt.Sprintf("FULL IN %s, a new server takes %s   run %s (need %s)   nearest limit: %s %s%s", full, warm, count(s.have), s.needed(": "), s.near.Name, s.percent(), s.load),
 		fmt.Sprintf("FULL IN %s, a new server takes %s   %s %s", full, warm, s.near.Name, s.percent()),
 		fmt.Sprintf("FULL IN %s (warm-up %s)", full, warm),
 		"FULL IN " + full,
@@ -163,11 +166,19 @@ func (s *situation) change(now bool) []string {
 	}
 	return []string{
 		fmt.Sprintf("%s    NEED %s%s", do, s.needed(" ("), short),
-		fmt.Sprintf("%s   NEED %s%s", do, count(s.need), little),
-		fmt.Sprintf("%s  NEED %s", brief, count(s.need)),
-		fmt.Sprintf("NEED %d/%d %s", s.need, of, s.percent()),
-		fmt.Sprintf("NEED %d/%d", s.need, of),
+		fmt.Sprintf("%s   NEED %s%s", do, s.span(), little),
+		fmt.Sprintf("%s  NEED %s", brief, s.span()),
+		fmt.Sprintf("NEED %s/%d %s", s.span(), of, s.percent()),
+		fmt.Sprintf("NEED %s/%d", s.span(), of),
 	}
+}
+
+// span is the need, with that of the cautious side where hosts are missing: 2..3.
+func (s *situation) span() string {
+	if s.cautious > 0 {
+		return count(s.need) + ".." + count(s.cautious)
+	}
+	return count(s.need)
 }
 
 // needed writes the need and what it is made of: "9: 8 +1 spare" after an open
@@ -211,15 +222,12 @@ func (s *situation) ahead() string {
 // every one.
 func (s *situation) why() []string {
 	room := ""
-	if s.pool.RoomUsers.OK {
-		room = fmt.Sprintf("%s%s places left, ", s.atLeast(), capacity.Count(s.pool.RoomUsers.V))
+	if n := s.pool.RoomUsers; n.OK && (n.V >= 1 || s.atLeast() == "") { // at least none says nothing
+		room = s.atLeast() + things(math.Round(n.V), "place") + " left, "
 	}
 	near := fmt.Sprintf("%s%s %s of %s", room, s.near.Name, s.percent(), capacity.Amount(s.near.Capacity))
-	switch {
-	case s.near.Unit == "core" && s.near.Capacity == 1:
-		near += " core"
-	case s.near.Unit == "core" || s.near.Unit == "cores":
-		near += " cores"
+	if s.near.Unit == "core" || s.near.Unit == "cores" {
+		near = room + s.near.Name + " " + s.percent() + " of " + things(s.near.Capacity, "core")
 	}
 	near += s.load
 	long, brief := "", ""
@@ -317,6 +325,31 @@ func (s *situation) atLeast() string {
 
 func (s *situation) percent() string {
 	return capacity.PercentBeside(s.near.Ratio(), s.target)
+}
+
+// most says that the use of a pool's threads is a mean, and of which host it is
+// not: "" where all are alike.
+func most(hosts []viewed, of capacity.Limit) string {
+	name, top := "", of.Ratio()+apart
+	for i := range hosts {
+		for _, l := range hosts[i].Limits {
+			if l.Name == "thread" && l.Ratio() > top && hosts[i].State == Up {
+				name, top = hosts[i].Name, l.Ratio()
+			}
+		}
+	}
+	if name == "" {
+		return ""
+	}
+	return fmt.Sprintf(" in the mean, %s on %s", capacity.Percent(top), name)
+}
+
+// things is a count with its unit: 1 core, 2 cores, 0.5 cores.
+func things(n float64, unit string) string {
+	if n != 1 {
+		unit += "s"
+	}
+	return capacity.Amount(n) + " " + unit
 }
 
 // missing are the hosts that are not up.

@@ -99,6 +99,43 @@ func TestTiersAreNotAddedUp(t *testing.T) {
 	}
 }
 
+// Why requests are not known is the word of the hosts of the pool that the
+// number is of, not of others.
+func TestRPSNoteIsOfTheEdge(t *testing.T) {
+	f := tiered(9, 3, "web")
+	f.Totals.RPS = capacity.Num{}
+	f.Totals.HottestThread = fleet.HotThread{Known: true, Host: "ws-4", Name: "node", PID: 2211, Demand: 0.99}
+	for i := range f.Hosts {
+		if h := &f.Hosts[i]; h.Pool == "web" {
+			h.RPS, h.RPSNote = capacity.Num{}, "nothing listens here"
+		}
+	}
+	if line := lineOf(t, textOf(f, View{}, 120, 40), "rps"); !strings.Contains(line, "pool web: nothing listens here") {
+		t.Errorf("%q", line)
+	}
+	if line := lineOf(t, textOf(f, View{}, 120, 40), "thread"); !strings.Contains(line, "99%, the busiest: ws-4 node/2211") {
+		t.Errorf("the thread of all hosts is not told from a mean: %q", line)
+	}
+}
+
+// What can't be told from 0 is not written down as a cost.
+func TestCostThatIsNotKnown(t *testing.T) {
+	l := *learnedOf(0, "nginx")[0].Learning
+	row := learnedRow{at: &fleet.Learned{Learning: &l}}
+	cost := func() string {
+		text, _ := row.cell(tableColumn{id: lrCost, width: 6}, night)
+		rest, _ := row.cell(tableColumn{id: lrBesides, width: 9}, night)
+		return text + " " + rest
+	}
+	if got := cost(); strings.Contains(got, "?") {
+		t.Fatalf("a cost that is known: %q", got)
+	}
+	l.AtTarget.Cost.Of = capacity.Interval{Low: -1e-6, High: 0.01, OK: true}
+	if got := cost(); got != "? ?" {
+		t.Errorf("a cost that may be 0: %q", got)
+	}
+}
+
 func TestUsersSayHowTheyAreCounted(t *testing.T) {
 	for _, size := range [][2]int{{80, 24}, {120, 40}, {200, 50}} {
 		line := lineOf(t, textOf(byLittle(), View{}, size[0], size[1]), "users")

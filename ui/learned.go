@@ -23,7 +23,7 @@ func loadText(v float64, l *fleet.Learned) string {
 // empty when it is not known.
 func costText(l *fleet.Learned) (brief, long string) {
 	c := l.AtTarget.Cost.Request
-	if l.AtTarget.Cost.Points == 0 || !num(c).OK || c <= 0 {
+	if !costKnown(l) {
 		return "", ""
 	}
 	each := " a request"
@@ -45,11 +45,18 @@ func costText(l *fleet.Learned) (brief, long string) {
 	return brief, brief + each
 }
 
+// costKnown holds where the line through the points says what a request costs:
+// where that can't be told from 0, what it says of the rest is made up as well.
+func costKnown(l *fleet.Learned) bool {
+	c := &l.AtTarget.Cost
+	return c.Points > 0 && num(c.Request).OK && c.Request > 0 && !(c.Of.OK && c.Of.Low <= 0) && (c.Of.OK || l.AtTarget.Trust == capacity.Learned)
+}
+
 // besidesText is what the limit is used for without any load.
 func besidesText(l *fleet.Learned) string {
 	c := &l.AtTarget.Cost
 	switch {
-	case c.Points == 0:
+	case !costKnown(l):
 		return unknownText
 	case l.Limit == "memory":
 		return size(num(c.Background))

@@ -65,13 +65,14 @@ func histories(f *Frame) []history {
 	order := []history{rps, cpu, users}
 	switch {
 	case tiers(f): // a request that passes two pools would count twice
+		cpu.name = "cpu of all pools"
 		order = []history{cpu, users}
 	case limited:
 		order = []history{users, rps, cpu}
 	}
 	var known []history
 	for _, h := range order {
-		if top := highest(h.values); top > 0 || h.name == "cpu" && top == 0 {
+		if top := highest(h.values); top > 0 || h.topIs == "of" && top == 0 {
 			known = append(known, h)
 		}
 	}
@@ -190,13 +191,13 @@ func drawChart(a area, h history, f *Frame, v *View) {
 // upper half; up to the limit where that is near.
 func scale(h history, peak float64) (lo, hi float64) {
 	hi = nice(peak * 1.05)
-	if h.name == "cpu" && h.top > 0 { // noise is not to fill it
+	if h.topIs == "of" && h.top > 0 { // noise is not to fill it
 		hi = max(hi, nice(h.top/4))
 	}
 	if peak <= h.top && h.top <= max(peak*2.5, hi) {
 		hi = h.top
 	}
-	if low := lowest(h.values); low > hi*0.6 && h.name != "cpu" && !h.zero {
+	if low := lowest(h.values); low > hi*0.6 && h.topIs != "of" && !h.zero {
 		step := nice((hi - low) / 2)
 		lo = math.Max(0, math.Floor((low-(hi-low)/4)/step)*step)
 	}

@@ -148,7 +148,7 @@ func usersFrom(f *Frame) []string {
 	}
 	of := ""
 	if p := edgePool(f); tiers(f) && p != nil {
-		of = " of " + cutMiddle(p.Name, 16)
+		of = " of pool " + cutMiddle(p.Name, 16)
 	}
 	by := map[string]string{"little": "by Little's law", "gauge": "by a gauge", "connections": "= connections"}[t.UsersFrom]
 	by = or(by, "by "+or(t.UsersFrom, unknownText))
@@ -183,7 +183,10 @@ func rpsReading(f *Frame, v *View) reading {
 		r.series, r.notes = nil, edgeUnknown
 		return r
 	case !rps.OK:
-		r.notes = []string{noRPS(f), "no source", ""}
+		r.notes = []string{noRPS(f, p), "no source", ""}
+		if tiers(f) {
+			r.notes = append([]string{"pool " + cutMiddle(p.Name, 16) + ": " + r.notes[0]}, r.notes[1:]...)
+		}
 		return r
 	case p != nil:
 		if share, notes := rpsUse(rps, &p.RPSCapacity); notes != nil {
@@ -228,21 +231,21 @@ func rpsUse(rps capacity.Num, top *capacity.Estimate) (float64, []string) {
 	return share, []string{"at most " + of + " of at least " + whole, "at most " + of, "≤" + of}
 }
 
-// noRPS says why requests are not counted: the hosts' own word where they
-// agree.
-func noRPS(f *Frame) string {
-	note := ""
+// noRPS says why requests of a pool are not counted: the word of its hosts
+// where they agree.
+func noRPS(f *Frame, p *fleet.Pool) string {
+	note, told := "", false
 	for i := range f.Hosts {
-		n := f.Hosts[i].RPSNote
-		if n == "" || note != "" && n != note {
+		h := &f.Hosts[i]
+		if tiers(f) && h.Pool != p.Name || h.State != fleet.Up { // one that is away has no say
+			continue
+		}
+		if h.RPSNote == "" || told && h.RPSNote != note {
 			return "no host knows"
 		}
-		note = n
+		note, told = h.RPSNote, true
 	}
-	if note == "" {
-		return "no host says"
-	}
-	return note
+	return or(note, "no host says")
 }
 
 func hotReading(f *Frame) reading {
@@ -252,6 +255,9 @@ func hotReading(f *Frame) reading {
 		of := percent(capacity.Known(t.Demand)) + "%"
 		who := t.Name + "/" + strconv.Itoa(t.PID)
 		r.notes = []string{of + " " + t.Host + " " + who, of + " " + t.Host, of}
+		if len(f.Hosts) > 1 { // not the mean that a pool's limit is
+			r.notes = append([]string{of + ", the busiest: " + t.Host + " " + who}, r.notes...)
+		}
 		r.value = coreCount(capacity.Known(t.Demand)) + " core"
 		if h := hostNamed(f, t.Host); h != nil && signOf(h).word == "1T" {
 			r.sign = signOf(h)
