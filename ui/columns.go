@@ -435,16 +435,29 @@ func secondsUnit(n capacity.Num) string {
 	return ""
 }
 
+// reasonOf is why a host is not up, and what to do.
 func reasonOf(h *fleet.Host) string {
+	why := trouble(h)
 	switch {
-	case h.Reason == "" && h.Do == "":
+	case why == "" && h.Do == "" && h.State == fleet.Unseen: // what is told of a link is not kept
+		return "no data of this moment"
+	case why == "" && h.Do == "":
 		return "no reason given"
 	case h.Do == "":
-		return h.Reason
-	case h.Reason == "":
+		return why
+	case why == "":
 		return "→ " + h.Do
 	}
-	return h.Reason + arrow + h.Do
+	return why + arrow + h.Do
+}
+
+// trouble is what is wrong with a host, to stand beside its name: the name and
+// the port are not said twice.
+func trouble(h *fleet.Host) string {
+	if address, why, ok := strings.Cut(h.Reason, " "); ok && strings.HasPrefix(address, h.Name+":") {
+		return strings.TrimSpace(why)
+	}
+	return h.Reason
 }
 
 func drawCell(a area, c column, v *View, h *fleet.Host, st style, mark sign) {

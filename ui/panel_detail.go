@@ -84,6 +84,12 @@ func factsOf(h *fleet.Host) []fact {
 	c := h.Newest.GetCpu()
 	facts := []fact{{name: "cpu", text: partsText(h, tenths), short: partsText(h, percent)}}
 	load := unknownText
+	if label(h, "scope") != "" {
+		load = "? of a machine, not of a part of it"
+	}
+	if facts[0].text == unknownText && h.CPU.OK { // busy is known, its parts are not
+		facts[0] = fact{name: "cpu", text: percent(h.CPU) + "% busy   ? usr sys irq", short: percent(h.CPU) + "% busy"}
+	}
 	if c != nil && c.Load1 != nil {
 		load = oneDecimal(c.Load1) + " " + oneDecimal(c.Load5) + " " + oneDecimal(c.Load15) + "  (1, 5, 15 min) of " + coreTotal(h.Available)
 	}

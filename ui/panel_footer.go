@@ -44,7 +44,7 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 		keys, room = append(keys, speed), room-cells(speed)-2
 	}
 	for _, k := range footKeys(v.Screen) {
-		if k.Foot == helpFoot || k.binds[0].do == actNextPool && !tiers(f) || !f.Story.has(k.binds[0].do) {
+		if k.Foot == helpFoot || idle(f, v, k.binds[0].do) || !f.Story.has(k.binds[0].do) {
 			continue
 		}
 		if key, pause := strings.CutSuffix(k.Foot, " pause"); v.Paused && pause {
@@ -68,6 +68,24 @@ func drawFooter(a area, f *Frame, v *View, shown int) {
 		a.sub(from, 0, x-from, 1).zone(hit{do: footAction(v.Screen, k)})
 		x += 2
 	}
+}
+
+// idle holds for an action that does nothing as things are.
+func idle(f *Frame, v *View, do action) bool {
+	switch do {
+	case actNextPool:
+		return !tiers(f)
+	case actThreads:
+		h := hostNamed(f, v.Host)
+		return h == nil || len(h.Processes) == 0
+	case actAck, actSnooze:
+		return len(f.Alerts) == 0
+	case actEnter:
+		return v.Screen == AlertsScreen && len(f.Alerts) == 0
+	case actNextEvent:
+		return len(f.Events) == 0
+	}
+	return false
 }
 
 // footAction is what a click on a key of the footer does: what the first of its

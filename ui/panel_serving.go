@@ -40,11 +40,16 @@ var servingColumns = []servingColumn{
 // drawServing lists the listening ports of a host with all that is known of
 // them, and returns the lines used.
 func drawServing(a area, h *fleet.Host) int {
-	drawTitle(a.row(0), "services", plural(len(h.Services), "listening port"))
 	if len(h.Services) == 0 {
-		a.text(1, 1, unknown, "? none seen")
+		drawTitle(a.row(0), "services")
+		if h.State == fleet.Down || h.State == fleet.Unseen {
+			a.text(1, 1, unknown, "? no data")
+		} else {
+			a.text(1, 1, unknown, "? "+or(h.RPSNote, "none seen"))
+		}
 		return 2
 	}
+	drawTitle(a.row(0), "services", plural(len(h.Services), "listening port"))
 	cols := slices.DeleteFunc(slices.Clone(servingColumns), func(c servingColumn) bool {
 		known := slices.ContainsFunc(h.Services, func(s fleet.Service) bool { return c.num(&s).OK })
 		return a.w < c.from || c.from > 0 && !known

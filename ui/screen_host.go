@@ -114,7 +114,7 @@ func drawHostSummary(a area, h *fleet.Host, v *View) int {
 	}
 	mark := signOf(h)
 	if h.State == fleet.Down || h.State == fleet.Unseen {
-		a.text(1, 0, mark.role.style(), cut(strings.TrimSpace(mark.text+" "+mark.word+" "+ageKnown(h))+"   "+h.Reason, a.w-2))
+		a.text(1, 0, mark.role.style(), cut(strings.TrimSpace(mark.text+" "+mark.word+" "+ageKnown(h))+"   "+trouble(h), a.w-2))
 		if h.Do == "" {
 			return 1
 		}

@@ -61,7 +61,7 @@ func drawShort(a area, h *fleet.Host) {
 	}
 	numbers := percent(h.CPU) + "% " + count(h.Connections, 6)
 	if h.State != fleet.Up {
-		numbers = or(h.Reason, mark.word)
+		numbers = or(trouble(h), mark.word)
 		tail = "  " + mark.text
 	}
 	if mark.text == "" {

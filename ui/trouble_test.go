@@ -1,0 +1,73 @@
+package ui
+
+import (
+	"strings"
+	"testing"
+
+	"capmon/capacity"
+	"capmon/fleet"
+	"capmon/sample"
+)
+
+// Beside the name of a host its name is not said again, and what is not known
+// of an earlier moment is not called a lack of reasons.
+func TestReasonsBesideAName(t *testing.T) {
+	for _, c := range []struct {
+		reason, do string
+		state      fleet.State
+		want       string
+	}{
+		{"ws-1:7077 speaks TLS", "copy the token", fleet.Down, "speaks TLS → copy the token"},
+		{"ws-10:7077 speaks TLS", "", fleet.Down, "ws-10:7077 speaks TLS"},
+		{"no answer from ws-1:7077", "", fleet.Unseen, "no answer from ws-1:7077"},
+		{"", "start it", fleet.Down, "→ start it"},
+		{"", "", fleet.Unseen, "no data of this moment"},
+		{"", "", fleet.Stale, "no reason given"},
+	} {
+		h := fleet.Host{Name: "ws-1", State: c.state, Reason: c.reason, Do: c.do}
+		if got := reasonOf(&h); got != c.want {
+			t.Errorf("%q, %q: %q, want %q", c.reason, c.do, got, c.want)
+		}
+	}
+}
+
+// A footer offers no key that does nothing as things are.
+func TestFooterLeavesIdleKeysOut(t *testing.T) {
+	foot := func(f Frame, v View) string {
+		text := strings.TrimRight(textOf(f, v, 200, 50), "\n")
+		return text[strings.LastIndex(text, "\n")+1:]
+	}
+	f := nine()
+	f.Hosts[0].Processes = nil
+	host := View{Screen: HostScreen, Host: f.Hosts[0].Name}
+	if got := foot(f, host); strings.Contains(got, "threads") {
+		t.Errorf("threads of no process: %q", got)
+	}
+	f.Hosts[0].Processes = []fleet.Process{{PID: 7, Name: "node"}}
+	if got := foot(f, host); !strings.Contains(got, "enter threads") {
+		t.Errorf("a process has threads: %q", got)
+	}
+	f.Alerts, f.Events = nil, nil
+	if got := foot(f, View{Screen: AlertsScreen}); strings.Contains(got, " a ack") || strings.Contains(got, "snooze") || strings.Contains(got, "event") || strings.Contains(got, "open") {
+		t.Errorf("keys of alerts where there are none: %q", got)
+	}
+	if got := foot(alarmed, View{Screen: AlertsScreen}); !strings.Contains(got, "a ack") || !strings.Contains(got, "z snooze") || !strings.Contains(got, "n event") || !strings.Contains(got, "enter open") {
+		t.Errorf("keys of alerts: %q", got)
+	}
+}
+
+// Of a host that was never seen nothing is counted, and of a part of a machine
+// what is known is said.
+func TestUnknownIsNotNone(t *testing.T) {
+	f := nine()
+	h := &f.Hosts[0]
+	*h = fleet.Host{Name: h.Name, State: fleet.Unseen}
+	if text := textOf(f, View{Screen: HostScreen, Host: h.Name}, 120, 40); strings.Contains(text, "0 listening") || !strings.Contains(text, "? no data") {
+		t.Errorf("services of a host that was never seen:\n%s", text)
+	}
+	*h = fleet.Host{Name: h.Name, State: fleet.Up, CPU: capacity.Known(0.42), Machine: &sample.Machine{Labels: []*sample.Label{{Key: "scope", Value: "pid:7"}}}, Newest: &sample.Sample{Cpu: &sample.Cpu{}}}
+	facts := factsOf(h)
+	if facts[0].text != "42% busy   ? usr sys irq" || !strings.Contains(facts[1].text, "not of a part of it") {
+		t.Errorf("a part of a machine: %+v", facts[:2])
+	}
+}
