@@ -197,6 +197,11 @@ func TestHappenings(t *testing.T) {
 		s.Hosts[2].Learned = []fleet.Learned{{Learning: &fleet.Learning{Basis: capacity.Basis{Change: capacity.Change{At: night, Factor: 1.3}}}}}
 	})
 	wants(t, "what happened", got, "5 agent ws-1 restarted, 0.9.1 → 0.9.2", "5 agent ws-2 no data", "5 agent ws-4 is new", "5 deploy ws-3: a request costs about ×1.30 since 03:00")
+	again := alerts.NewWatch(alerts.Rules(), []alerts.Event{{Time: night.Add(-time.Hour), Kind: "agent", Where: "ws-4", Text: "ws-4 is new"}})
+	run(again, 0, 5, nil)
+	wants(t, "a viewer that begins later", run(again, 5, 6, func(s *fleet.Snapshot) {
+		s.Hosts = append(s.Hosts, fleet.Host{Name: "ws-4", State: fleet.Up}, fleet.Host{Name: "ws-5", State: fleet.Up})
+	}), "5 agent ws-5 is new")
 	wants(t, "and back", run(w, 6, 7, func(s *fleet.Snapshot) { s.Hosts[0].Restarts = 1 }), "6 agent ws-2 is back")
 }
 

@@ -396,8 +396,10 @@ func (w *Watch) happenings(s *fleet.Snapshot, first bool, tell func(Event)) {
 		}
 		w.hosts[h.Name] = now
 		if !known {
-			if !first && h.State == fleet.Up {
-				tell(Event{Kind: "agent", Where: h.Name, Text: h.Name + " is new"})
+			e := Event{Kind: "agent", Where: h.Name, Text: h.Name + " is new"}
+			_, before := w.elsewhere[toldBy(e)] // in the week that is kept: new to this viewer alone
+			if !first && !before && h.State == fleet.Up {
+				tell(e)
 			}
 			continue
 		}

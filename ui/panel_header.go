@@ -135,6 +135,11 @@ func fit(left, right []segment, width int) ([]segment, []segment) {
 		if side == &left && at < name {
 			name--
 		}
+		if worst == tabDrop { // numbers of screens go together: a lone 6 says nothing
+			left = slices.DeleteFunc(slices.Clone(left), func(s segment) bool { return s.drop == tabDrop })
+			name = slices.IndexFunc(left, func(s segment) bool { return s.drop == 0 })
+			continue
+		}
 		*side = append((*side)[:at:at], (*side)[at+1:]...)
 	}
 	if over := need() - width; over > 0 && len(left) > 0 {

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -383,13 +384,18 @@ func alertColumns(f *Frame, list []alerts.Alert, width int) []tableColumn {
 	want := func(c tableColumn) int {
 		most := 0
 		for i := range list {
-			s, _ := alertCell(&list[i], tableColumn{id: c.id, width: 24}, f)
+			s, _ := alertCell(&list[i], tableColumn{id: c.id, width: 24}, f) // names are cut to so much
 			most = max(most, cells(s))
 		}
 		return most
 	}
+	for i := range cols { // what they don't need is for the next step
+		if cols[i].id == acWhat {
+			cols[i].width = max(min(want(cols[i]), cols[i].width), 12)
+		}
+	}
 	left := width - tableWidth(cols)
-	for _, give := range []struct{ id, most int }{{acWhere, 24}, {acWhat, 40}, {acNext, 40}, {acWhat, 80}, {acNext, 80}} {
+	for _, give := range []struct{ id, most int }{{acWhere, 24}, {acWhat, 40}, {acNext, 60}, {acWhat, 80}, {acNext, 80}} {
 		for i := range cols {
 			if cols[i].id == give.id && left > 0 {
 				n := min(max(min(give.most, want(cols[i]))-cols[i].width, 0), left)
@@ -499,6 +505,9 @@ func alertCell(x *alerts.Alert, c tableColumn, f *Frame) (string, style) {
 		if x.Phase == alerts.Resolved {
 			return "", st
 		}
+		if silentSteps(f, x) != nil {
+			return "each its own: below", st
+		}
 		return x.Next, st
 	}
 	return "", st
@@ -520,7 +529,13 @@ func alertDetail(f *Frame, v *View, width int) [][2]string {
 			out = append(out, [2]string{name, line})
 		}
 	}
-	add("rule", x.RuleText+"   ("+or(x.RuleFrom, "--alert "+x.Rule+"=…")+")")
+	from := "(" + or(x.RuleFrom, "--alert "+x.Rule+"=…") + ")"
+	if text := x.RuleText + "   " + from; cells(text) <= width-12 {
+		add("rule", text)
+	} else { // on a line of its own, not cut in the middle
+		add("rule", x.RuleText)
+		add("", from)
+	}
 	now := x.What
 	if len(x.Places) > 1 {
 		now += "   worst " + strings.Join(x.Places[:min(len(x.Places), 6)], ", ")
@@ -537,7 +552,13 @@ func alertDetail(f *Frame, v *View, width int) [][2]string {
 		add("seen", plural(x.Seen, "time")+" in the events that are kept"+since)
 	}
 	add("means", x.Means)
-	add("do", x.Next)
+	if each := silentSteps(f, x); each != nil {
+		for i, step := range each {
+			add([...]string{"do", ""}[min(i, 1)], step)
+		}
+	} else {
+		add("do", x.Next)
+	}
 	if x.Note != "" {
 		add("note", x.Note)
 	}
@@ -545,6 +566,39 @@ func alertDetail(f *Frame, v *View, width int) [][2]string {
 		add("snooze", "until "+x.Snoozed.UTC().Format("Mon 15:04Z"))
 	}
 	return out
+}
+
+// mostSteps is how many hosts of one alert are told one by one.
+const mostSteps = 4
+
+// silentSteps is what to do about each silent host of an alert, where that is not
+// the same for all; nil where it is.
+func silentSteps(f *Frame, x *alerts.Alert) []string {
+	if x.Rule != alerts.Silent || len(x.Places) < 2 {
+		return nil
+	}
+	var steps []string
+	same, first := true, ""
+	for i, name := range x.Places {
+		h := hostNamed(f, name)
+		if h == nil {
+			continue
+		}
+		if i == 0 {
+			first = h.Do
+		}
+		same = same && h.Do == first
+		if len(steps) < mostSteps {
+			steps = append(steps, h.Name+": "+reasonOf(h))
+		}
+	}
+	if same {
+		return nil
+	}
+	if more := len(x.Places) - len(steps); more > 0 {
+		steps = append(steps, "and "+plural(more, "more host"))
+	}
+	return steps
 }
 
 func drawAlertDetail(a area, f *Frame, v *View) {
@@ -569,13 +623,16 @@ func drawTimeline(a area, f *Frame, v *View) {
 	}
 	span := spanOf(f, v)
 	begin := f.At.Add(-span)
-	drawTitle(a.row(0), "timeline", begin.UTC().Format("15:04")+" → "+f.At.UTC().Format("15:04Z"), "[ ] moves all screens, n N to an event")
+	drawTitle(a.row(0), "timeline", begin.UTC().Format("15:04")+" → "+f.At.UTC().Format("15:04Z"), "[ ] moves all screens, n N to an event", timelineMarks(a.c.ascii))
 	axis := a.sub(name, 1, n, a.h-1)
 	axis.zone(hit{own: hitTime})
 	rows := []string{"alerts", "users", "changes", "agents"}
+	if tiers(f) || !byConnections(&f.Totals) { // what is kept of minutes ago
+		rows[1] = "conns"
+	}
 	for y, s := range rows[:min(len(rows), a.h-1)] {
 		a.text(1, 1+y, dim, s)
-		if s != "users" {
+		if y != 1 {
 			axis.fill(0, y, n, '·', rule)
 		}
 	}
@@ -594,20 +651,32 @@ func drawTimeline(a area, f *Frame, v *View) {
 		case e.Kind == "ack":
 			axis.text(x, 0, strong, "a")
 		case e.Kind == "deploy" || e.Kind == "plan" || e.Kind == "trend":
-			mark := "▲"
-			if a.c.ascii {
-				mark = "^"
-			}
-			axis.text(x, 2, strong, mark)
+			axis.text(x, 2, strong, changeMark(a.c.ascii))
 		case e.Kind == "agent" && strings.HasSuffix(e.Text, " no data"):
 			axis.text(x, 3, unknown, "?")
 		case e.Kind == "agent": // it came, came back, began anew
 			axis.text(x, 3, strong, "+")
 		}
 	}
-	if axis.h > 1 {
+	switch {
+	case axis.h < 2:
+	case math.IsNaN(highest(f.Chart.Connections)):
+		axis.text(0, 1, unknown, "? no history yet")
+	default:
 		axis.spark(0, 1, n, resample(f.Chart.Connections, n), highest(f.Chart.Connections), roleChart.style())
 	}
+}
+
+func changeMark(ascii bool) string {
+	if ascii {
+		return "^"
+	}
+	return "▲"
+}
+
+// timelineMarks is what the marks of the timeline mean.
+func timelineMarks(ascii bool) string {
+	return "! fires  a ack  " + changeMark(ascii) + " change  ? no data  + came"
 }
 
 // drawEvents is everything that happened until the moment shown, the newest

@@ -49,14 +49,17 @@ func withTabs(v *View, where []segment) []segment {
 		if len(numbers) == 0 {
 			return nil
 		}
-		return []segment{{text: strings.Join(numbers, " "), style: dim, drop: 9}}
+		return []segment{{text: strings.Join(numbers, " "), style: dim, drop: tabDrop}}
 	}
 	return slices.Concat(tab(before), where, tab(after))
 }
 
+// tabDrop marks the numbers of other screens in a header.
+const tabDrop = 9
+
 // zoneTabs makes numbers of screens in a segment drawn at x clickable.
 func zoneTabs(a area, x int, s segment, v *View) {
-	if s.drop != 9 {
+	if s.drop != tabDrop {
 		return
 	}
 	for i, r := range s.text {

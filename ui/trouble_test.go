@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"capmon/alerts"
 	"capmon/capacity"
 	"capmon/fleet"
 	"capmon/sample"
@@ -69,5 +70,31 @@ func TestUnknownIsNotNone(t *testing.T) {
 	facts := factsOf(h)
 	if facts[0].text != "42% busy   ? usr sys irq" || !strings.Contains(facts[1].text, "not of a part of it") {
 		t.Errorf("a part of a machine: %+v", facts[:2])
+	}
+}
+
+// Where silent hosts want unlike things, an alert over them tells each.
+func TestSilentHostsEachTheirOwnStep(t *testing.T) {
+	f := nine()
+	for i, do := range []string{"copy the token", "start it", "start it"} {
+		f.Hosts[i].State, f.Hosts[i].Reason, f.Hosts[i].Do = fleet.Down, "gone", do
+	}
+	x := alerts.Alert{ID: "down", Rule: alerts.Silent, RuleText: strings.Repeat("a rule ", 12), What: "no data, down", Where: "2 hosts", Next: "start it", Phase: alerts.Firing}
+	f.Alerts, f.Watched = []alerts.Alert{x}, true
+	show := func(places ...int) string {
+		f.Alerts[0].Places = nil
+		for _, i := range places {
+			f.Alerts[0].Places = append(f.Alerts[0].Places, f.Hosts[i].Name)
+		}
+		return textOf(f, View{Screen: AlertsScreen}, 100, 40)
+	}
+	text := show(0, 1)
+	for _, want := range []string{"each its own: below", f.Hosts[0].Name + ": gone → copy the token", f.Hosts[1].Name + ": gone → start it", "\n         (--alert down=…)"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if text := show(1, 2); strings.Contains(text, "each its own") || !strings.Contains(text, "do      start it") {
+		t.Errorf("one step for all:\n%s", text)
 	}
 }
