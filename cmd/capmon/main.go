@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -77,7 +78,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func newRoot() *cobra.Command {
 	root := newDashboard()
 	root.AddCommand(newAgent(), newSnapshot(), newLine(), newPlan(), newEvents(), newAlerts(), newDemo(), newLoad(), newRecord(), newReplay(), newKeys(), newToken(), newVersion(), newMan())
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	root.SetVersionTemplate("{{.Version}}\n")
 	return root
 }
@@ -96,9 +97,21 @@ func onlyFlags(cmd *cobra.Command, args []string) error {
 	}
 	cmd.SuggestionsMinimumDistance = 2
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return usagef("%s: no command %q: did you mean %q?", cmd.CommandPath(), args[0], near[0])
+		return usagef("%sno command %q: did you mean %q?", whose(cmd), args[0], near[0])
 	}
-	return usagef("%s: takes no argument %q: see `%s --help`", cmd.CommandPath(), args[0], cmd.CommandPath())
+	if cmd.HasAvailableSubCommands() {
+		return usagef("%sno command %q: see `%s --help`", whose(cmd), args[0], cmd.CommandPath())
+	}
+	return usagef("%stakes no argument %q: see `%s --help`", whose(cmd), args[0], cmd.CommandPath())
+}
+
+// whose is what a complaint about a command begins with; capmon itself stands
+// before every one.
+func whose(cmd *cobra.Command) string {
+	if !cmd.HasParent() {
+		return ""
+	}
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ") + ": "
 }
 
 // needSubcommand is the run of a command that only groups others.
@@ -106,5 +119,5 @@ func needSubcommand(cmd *cobra.Command, args []string) error {
 	if err := onlyFlags(cmd, args); err != nil {
 		return err
 	}
-	return usagef("%s: say what: see `%s --help`", cmd.CommandPath(), cmd.CommandPath())
+	return usagef("%ssay what: see `%s --help`", whose(cmd), cmd.CommandPath())
 }

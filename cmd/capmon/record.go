@@ -108,11 +108,11 @@ func newRecord() *cobra.Command {
 func oneFile(cmd *cobra.Command, args []string) error {
 	switch len(args) {
 	case 0:
-		return usagef("%s: name a file: %s FILE", cmd.CommandPath(), cmd.CommandPath())
+		return usagef("%sname a file: %s FILE", whose(cmd), cmd.CommandPath())
 	case 1:
 		return nil
 	}
-	return usagef("%s: takes one file, not %d arguments", cmd.CommandPath(), len(args))
+	return usagef("%stakes one file, not %d arguments", whose(cmd), len(args))
 }
 
 // recordLimits bound a recording.
