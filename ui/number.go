@@ -234,3 +234,8 @@ func first(width int, texts ...string) string {
 
 // num is v, unknown when it is NaN.
 func num(v float64) capacity.Num { return capacity.Known(v) }
+
+// ofOneCore is what a thread asks for of the one core it can have. The kernel
+// books a wait when it ends, all of it in that second, so that on a full machine
+// a second may show more.
+func ofOneCore(demand float64) float64 { return min(demand, 1) }

@@ -105,7 +105,7 @@ func factsOf(h *fleet.Host) []fact {
 		facts = append(facts, fact{name: "conns", text: s})
 	}
 	if h.Thread.Known {
-		facts = append(facts, fact{name: "thread", text: h.Thread.Name + "/" + strconv.Itoa(h.Thread.PID) + "  " + coreCount(num(h.Thread.Demand)) + " core"})
+		facts = append(facts, fact{name: "thread", text: h.Thread.Name + "/" + strconv.Itoa(h.Thread.PID) + "  " + coreCount(num(ofOneCore(h.Thread.Demand))) + " core"})
 	}
 	for i := range facts {
 		if strings.HasPrefix(facts[i].text, unknownText) {

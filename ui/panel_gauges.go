@@ -185,7 +185,7 @@ func rpsReading(f *Frame, v *View) reading {
 	case !rps.OK:
 		r.notes = []string{noRPS(f, p), "no source", ""}
 		if tiers(f) {
-			r.notes = append([]string{"pool " + cutMiddle(p.Name, 16) + ": " + r.notes[0]}, r.notes[1:]...)
+			r.notes = append([]string{"pool " + cutMiddle(p.Name, 16) + ": " + r.notes[0]}, r.notes...)
 		}
 		return r
 	case p != nil:
@@ -251,14 +251,14 @@ func noRPS(f *Frame, p *fleet.Pool) string {
 func hotReading(f *Frame) reading {
 	r := reading{label: "hot core", value: unknownText, share: math.NaN(), notes: []string{"no host says", ""}}
 	if t := f.Totals.HottestThread; t.Known {
-		r.label, r.share = "thread", t.Demand
-		of := percent(capacity.Known(t.Demand)) + "%"
+		r.label, r.share = "thread", ofOneCore(t.Demand)
+		of := percent(num(r.share)) + "%"
 		who := t.Name + "/" + strconv.Itoa(t.PID)
 		r.notes = []string{of + " " + t.Host + " " + who, of + " " + t.Host, of}
 		if len(f.Hosts) > 1 { // not the mean that a pool's limit is
 			r.notes = append([]string{of + ", the busiest: " + t.Host + " " + who}, r.notes...)
 		}
-		r.value = coreCount(capacity.Known(t.Demand)) + " core"
+		r.value = coreCount(num(r.share)) + " core"
 		if h := hostNamed(f, t.Host); h != nil && signOf(h).word == "1T" {
 			r.sign = signOf(h)
 		}

@@ -16,7 +16,7 @@ func drawProcesses(a area, h *fleet.Host, v *View) int {
 	if h.Processes == nil {
 		return 0
 	}
-	drawTitle(a.row(0), "processes", "CORES: 1.00 = one whole core", "enter: its threads")
+	drawTitle(a.row(0), "processes", "CORES: 1.00 = one whole core", "enter: its threads", "first who asks for most: run and wait")
 	if len(h.Processes) == 0 {
 		a.text(1, 1, dim, "none uses much")
 		return 2
@@ -80,7 +80,7 @@ func drawProcess(a area, h *fleet.Host, p *fleet.Process, name, threads, bar int
 	drawNum(a, at.threads, 0, p.Threads, 5)
 	a.right(at.cores, 0, normal, coreCount(num(p.CoresUsed)))
 	if len(p.Demands) > 0 {
-		a.right(at.top, 0, normal, coreCount(num(p.Demands[0])))
+		a.right(at.top, 0, normal, coreCount(num(ofOneCore(p.Demands[0]))))
 	} else {
 		a.right(at.top, 0, dim, "·") // its threads are not looked at one by one
 	}

@@ -144,10 +144,22 @@ func drawCoresRuler(a area, f *Frame, v *View, p *coresPlan) {
 			}
 		}
 	}
-	right := a.sub(a.w-coresRight, 0, coresRight, 1)
-	right.right(5, 0, head, "MEAN")
-	right.right(9, 0, head, "HOT")
-	right.text(10, 0, head, "FLAG")
+	right := coresEnd(a, p)
+	if right.w == coresRight {
+		right.right(5, 0, head, "MEAN")
+		right.right(9, 0, head, "HOT")
+	}
+	right.text(right.w-9, 0, head, "FLAG")
+}
+
+// coresEnd is the right end of a line: mean, hottest core and flag, or the flag
+// alone where the rest would stand on the name.
+func coresEnd(a area, p *coresPlan) area {
+	n := coresRight
+	if a.w-n < 2+p.name {
+		n = min(9, a.w)
+	}
+	return a.sub(a.w-n, 0, n, 1)
 }
 
 // drawSectionNames is the ruler where each host has its cells in sections.
@@ -182,20 +194,20 @@ func drawCoresLine(a area, f *Frame, v *View, p *coresPlan, at int) {
 		}
 		drawMarks(row, h, v, p, cursor)
 	}
-	right := a.sub(a.w-coresRight, 0, coresRight, 1)
-	if !down {
-		right.right(5, 0, normal, percent(h.CPU))
-		right.right(9, 0, normal, percent(hotOf(h)))
-	} else {
-		right.right(5, 0, unknown, unknownText)
-		right.right(9, 0, unknown, unknownText)
+	right := coresEnd(a, p)
+	for i, n := range []capacity.Num{h.CPU, hotOf(h)} {
+		if x := 5 + 4*i; right.w == coresRight && down {
+			right.right(x, 0, unknown, unknownText)
+		} else if right.w == coresRight {
+			right.right(x, 0, normal, percent(n))
+		}
 	}
 	mark := signOf(h)
 	flag := flagText(mark)
 	if down {
 		flag = mark.text + " " + strings.TrimSpace(mark.word+" "+ageKnown(h))
 	}
-	right.text(10, 0, mark.role.style(), cut(flag, 9))
+	right.text(right.w-9, 0, mark.role.style(), cut(flag, 9))
 	if h.State == fleet.Stale {
 		a.paint(0, func(style) style { return unknown })
 	}
@@ -325,7 +337,7 @@ func coreLine(h *fleet.Host) string {
 	case len(h.Findings) > 0:
 		return h.Findings[0].Brief()
 	case h.Thread.Known:
-		return "busiest thread: " + h.Thread.Name + " " + oneDigitCore(h.Thread.Demand)
+		return "busiest thread: " + h.Thread.Name + " " + oneDigitCore(ofOneCore(h.Thread.Demand))
 	case len(h.Processes) > 0:
 		return "busiest process: " + h.Processes[0].Name + " " + oneDigitCore(h.Processes[0].CoresUsed)
 	}

@@ -98,3 +98,30 @@ func TestSilentHostsEachTheirOwnStep(t *testing.T) {
 		t.Errorf("one step for all:\n%s", text)
 	}
 }
+
+// A thread has one core: waits that were booked late don't make it more.
+func TestAThreadHasOneCore(t *testing.T) {
+	f := nine()
+	f.Totals.HottestThread = fleet.HotThread{Known: true, Host: "ws-1", Name: "node", PID: 7, Demand: 2.94}
+	if line := lineOf(t, textOf(f, View{}, 120, 40), "thread"); !strings.Contains(line, "1.00 core") || !strings.Contains(line, "100%, the busiest: ws-1 node/7") {
+		t.Errorf("%q", line)
+	}
+	f.Hosts[0].Processes = []fleet.Process{{PID: 7, Name: "node", Demands: []float64{2.94, 0.1}}}
+	if text := textOf(f, View{Screen: HostScreen, Host: f.Hosts[0].Name}, 120, 40); strings.Contains(text, "2.94") || !strings.Contains(text, "1.00") {
+		t.Errorf("TOP-THR:\n%s", text)
+	}
+}
+
+// On a line too short for its numbers the name of a host stays whole.
+func TestCoresOfNarrowTerminals(t *testing.T) {
+	f := nine()
+	f.Hosts[0].State = fleet.Down
+	for w := 16; w < 40; w++ {
+		for _, i := range []int{0, 1} {
+			name := f.Hosts[i].Name
+			if line := lineOf(t, textOf(f, View{Screen: CoresScreen}, w, 8), name); !strings.Contains(line, name+" ") {
+				t.Errorf("%d wide: %q", w, line)
+			}
+		}
+	}
+}
