@@ -403,11 +403,19 @@ func (p *Plan) spike(rule Rule) error {
 		return err
 	}
 	_, use := p.nearest(p.Sizing.Need)
-	step := fmt.Sprintf("spike ×%s at once: %s %s: %s used on %s, %s needed (%s more, not in NEED)", trimmed(p.Spike), Amount(p.Load.V*p.Spike), p.Unit,
+	step := fmt.Sprintf("spike ×%s at once: %s %s: %s used on %s, %s needed (%s more, not in NEED)", trimmed(p.Spike), p.count(p.Load.V*p.Spike), p.Unit,
 		Percent(use.V*p.Spike), counted(p.Sizing.Need, "server"), whole(s.Need), whole(s.Need-p.Sizing.Need))
 	if p.WarmUp > 0 && use.V*p.Spike > 1 {
 		step += fmt.Sprintf("; over the limit for %s, while new ones warm up", Span(p.WarmUp.Seconds()))
 	}
 	p.Steps = append(p.Steps, step)
 	return nil
+}
+
+// count is a load of this plan in words: of people there is no half.
+func (p *Plan) count(load float64) string {
+	if p.Unit == "users" {
+		return Count(math.Ceil(load - 1e-9))
+	}
+	return Amount(load)
 }

@@ -77,7 +77,7 @@ func idle(f *Frame, v *View, do action) bool {
 		return !tiers(f)
 	case actThreads:
 		h := hostNamed(f, v.Host)
-		return h == nil || len(h.Processes) == 0
+		return h == nil || len(h.Processes) == 0 || v.Threads != 0
 	case actAck, actSnooze:
 		return len(f.Alerts) == 0
 	case actEnter:

@@ -259,6 +259,9 @@ func hotReading(f *Frame) reading {
 			r.notes = append([]string{of + ", the busiest: " + t.Host + " " + who}, r.notes...)
 		}
 		r.value = coreCount(num(r.share)) + " core"
+		if r.share < 1 { // as its percentage: not full before it is
+			r.value = coreCount(num(min(r.share, 0.994))) + " core"
+		}
 		if h := hostNamed(f, t.Host); h != nil && signOf(h).word == "1T" {
 			r.sign = signOf(h)
 		}

@@ -196,7 +196,7 @@ func drawThreads(a area, f *Frame, h *fleet.Host, v *View) int {
 		a.text(1, 1, unknown, cut("? a simulated machine has no threads to be read", a.w-2))
 		return 2
 	case t == nil:
-		a.text(1, 1, unknown, cut("? none yet: an agent on Linux that is as new as this viewer tells them within two seconds", a.w-2))
+		a.text(1, 1, unknown, cut(first(a.w-2, "? none yet: an agent on Linux that is as new as this viewer tells them within two seconds", "? none yet: within 2 s, from an agent on Linux as new as this", "? none yet"), a.w-2))
 		return 2
 	case t.Reason != "":
 		a.text(1, 1, unknown, cut("? process "+strconv.Itoa(t.PID)+": "+t.Reason, a.w-2))

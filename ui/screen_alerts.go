@@ -203,7 +203,7 @@ func alertsDo(m *model, do action) (tea.Cmd, bool) {
 		return nil, false
 	}
 	what := "ack"
-	if a := alertAt(&m.frame, &m.view); a != nil && a.Phase == alerts.Acked {
+	if a := alertAt(&m.frame, &m.view); a != nil && (a.Phase == alerts.Acked || ackedAhead(a)) {
 		what = "unack"
 	}
 	return m.say(alerts.Act{Do: what}), true
@@ -454,6 +454,9 @@ func alertStyle(a *alerts.Alert) style {
 	return roleSoon.style()
 }
 
+// ackedAhead holds for an alert that was acked before it fires.
+func ackedAhead(x *alerts.Alert) bool { return x.Phase == alerts.Pending && !x.AckedAt.IsZero() }
+
 func alertCell(x *alerts.Alert, c tableColumn, f *Frame) (string, style) {
 	st := normal
 	if x.Phase == alerts.Resolved {
@@ -467,6 +470,8 @@ func alertCell(x *alerts.Alert, c tableColumn, f *Frame) (string, style) {
 			word = "FIRING"
 		case !x.Snoozed.IsZero():
 			word = "snoozed"
+		case ackedAhead(x):
+			word = "acked ahead"
 		}
 		s := word
 		if x.Phase != alerts.Resolved && x.Phase != alerts.Pending {

@@ -125,3 +125,19 @@ func TestCoresOfNarrowTerminals(t *testing.T) {
 		}
 	}
 }
+
+// What was acked before it fires says so, and a second ack takes it back.
+func TestAckedAhead(t *testing.T) {
+	f := alarmed
+	f.Alerts = append([]alerts.Alert(nil), f.Alerts...)
+	for i := range f.Alerts {
+		if a := &f.Alerts[i]; a.Phase == alerts.Pending {
+			a.AckedAt = night
+			if got, _ := alertCell(a, tableColumn{id: acState, width: 11}, &f); got != "acked ahead" {
+				t.Errorf("acked before it fires: %q", got)
+			}
+			return
+		}
+	}
+	t.Fatal("nothing waits")
+}
