@@ -73,7 +73,11 @@ func (p *Plan) at(n int) {
 		if p.Unit == "users" { // half a user is none
 			room = Count(math.Floor(p.Room.V))
 		}
-		p.Steps = append(p.Steps, fmt.Sprintf("room of %s to the limit: %s %s", counted(n, "server"), room, p.Unit))
+		unit := p.Unit
+		if room == "1" && unit == "users" {
+			unit = "user"
+		}
+		p.Steps = append(p.Steps, fmt.Sprintf("room of %s to the limit: %s %s", counted(n, "server"), room, unit))
 	}
 	if p.FullIn.OK && !p.Growth.none() {
 		p.Steps = append(p.Steps, p.fullStep(n))

@@ -13,7 +13,7 @@ func TestMeanOfThreadsNamesTheFullest(t *testing.T) {
 	on := func(used ...float64) (hosts []viewed, of capacity.Limit) {
 		of = capacity.Limit{Name: "thread", Unit: "core", Capacity: float64(len(used))}
 		for i, u := range used {
-			v := viewed{}
+			v := viewed{Host: &Host{}}
 			v.Name, v.State = "web-"+string(rune('1'+i)), Up
 			v.Limits = []capacity.Limit{{Name: "cpu", Used: 8, Capacity: 8}, {Name: "thread", Used: u, Capacity: 1}}
 			of.Used += u
@@ -53,8 +53,11 @@ func TestBothNeedsAreTold(t *testing.T) {
 			Need: capacity.Known(4), NeedNow: capacity.Known(2), Run: capacity.Known(4),
 		}
 		hosts := make([]viewed, have+2)
-		for i := range have {
-			hosts[i].State = Up
+		for i := range hosts {
+			hosts[i].Host = &Host{}
+			if i < have {
+				hosts[i].State = Up
+			}
 		}
 		for _, do := range verdict(pool, Policy{}, Totals{Hosts: have + 2, Up: have}, hosts).Do {
 			if !strings.Contains(do, "2..4") && !strings.Contains(do, "2, 4 with the missing full") {

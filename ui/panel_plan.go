@@ -29,7 +29,12 @@ func planTable(f *Frame, p *fleet.Pool) []planRow {
 	rows := []planRow{
 		{"servers", func(r *capacity.Row) (string, style) { return strconv.Itoa(r.Servers) + "  ", strong }},
 		{or(p.Bound, "used"), used(func(r *capacity.Row) capacity.Num { return r.Now })},
-		{"-1 host", used(lost)},
+		{"-1 host", func(r *capacity.Row) (string, style) {
+			if r.Servers == 1 { // nothing is left
+				return "-  ", dim
+			}
+			return used(lost)(r)
+		}},
 	}
 	if some(func(r *capacity.Row) capacity.Num { return r.FullIn }) {
 		rows = append(rows, planRow{"full in", func(r *capacity.Row) (string, style) {

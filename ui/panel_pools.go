@@ -224,6 +224,9 @@ func poolCell(f *Frame, p *fleet.Pool, c tableColumn) (string, style) {
 	case pcHeadroom:
 		return shareOf(p.Headroom), normal
 	case pcLoseOne:
+		if p.Up == 1 { // nothing is left
+			return "-", dim
+		}
 		return lossText(p.LoseOne)
 	case pcLoseZone:
 		return lossText(p.LoseZone)
@@ -298,6 +301,9 @@ func drawByPool(a area, f *Frame) {
 		{head: "-1 ZONE", width: 7, id: pcLoseZone, drop: 2},
 		{head: "TREND", width: 12, left: true, id: pcTrend, drop: 1},
 	}, a.w)
+	if !slices.ContainsFunc(f.Pools, func(p fleet.Pool) bool { return p.Policy.Zone != "" || p.LoseZone.OK }) { // no zones are named
+		cols = slices.DeleteFunc(cols, func(c tableColumn) bool { return c.id == pcLoseZone })
+	}
 	if last := &cols[len(cols)-1]; last.id == pcTrend {
 		last.width += max(a.w-tableWidth(cols)-1, 0)
 	}

@@ -86,7 +86,7 @@ func elsewhere(over Screen) []helpEntry {
 			continue
 		}
 		does := k.Does
-		if on, _, _ := strings.Cut(does, ": "); !slices.Contains([]string{"cores", "host", "plan", "steps", "alert"}, on) {
+		if on, _, _ := strings.Cut(does, ": "); !slices.Contains([]string{"cores", "host", "plan", "steps", "alert", "alerts"}, on) {
 			does = pages[k.On[0]].name + ": " + does
 		}
 		keys = append(keys, helpEntry{k.Label, does})

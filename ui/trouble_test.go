@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"capmon/alerts"
 	"capmon/capacity"
 	"capmon/fleet"
@@ -140,4 +142,26 @@ func TestAckedAhead(t *testing.T) {
 		}
 	}
 	t.Fatal("nothing waits")
+}
+
+// Losing the one server of a pool leaves none, which is no unknown; and zones
+// have a column where there are any.
+func TestLossesByPool(t *testing.T) {
+	f := tiered(9, 3, "web")
+	f.Pools[0].Up, f.Pools[0].LoseOne = 1, capacity.Num{}
+	for i := range f.Pools {
+		f.Pools[i].LoseZone, f.Pools[i].Policy.Zone = capacity.Num{}, ""
+	}
+	show := func() []string {
+		c := newCanvas(70, 6, false)
+		drawByPool(c.all(), &f)
+		return strings.Split(ansi.Strip(c.String(Theme{})), "\n")
+	}
+	if lines := show(); !strings.Contains(lines[2], "  - ") || strings.Contains(lines[1], "ZONE") {
+		t.Errorf("one server, no zones:\n%s", strings.Join(lines, "\n"))
+	}
+	f.Pools[1].Policy.Zone = "az"
+	if lines := show(); !strings.Contains(lines[1], "-1 ZONE") {
+		t.Errorf("zones:\n%s", strings.Join(lines, "\n"))
+	}
 }
