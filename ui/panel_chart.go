@@ -201,10 +201,21 @@ func scale(h history, peak float64) (lo, hi float64) {
 		step := nice((hi - low) / 2)
 		lo = math.Max(0, math.Floor((low-(hi-low)/4)/step)*step)
 	}
+	if h.zero {
+		hi = wholeTop(hi)
+	}
 	if !(hi > lo) {
 		hi = lo + 1
 	}
 	return lo, hi
+}
+
+// wholeTop is the upper end of an axis of few things: there is no 2.4th server.
+func wholeTop(hi float64) float64 {
+	if hi < 10 {
+		return math.Ceil(hi)
+	}
+	return hi
 }
 
 // lineAt is the row of a value, -1 when it is not on the chart.

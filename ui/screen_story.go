@@ -276,6 +276,7 @@ func drawStoryChart(a area, c *StoryChart) {
 	if peak <= c.Top && c.Top <= peak*2.5 {
 		hi = nice(c.Top * 1.05)
 	}
+	hi = wholeTop(hi)
 	for y := range plot.h {
 		plot.put(axis-1, y, 1, '│', rule)
 	}

@@ -1,8 +1,10 @@
 package ui
 
 import (
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/charmbracelet/x/ansi"
 
@@ -163,5 +165,17 @@ func TestLossesByPool(t *testing.T) {
 	f.Pools[1].Policy.Zone = "az"
 	if lines := show(); !strings.Contains(lines[1], "-1 ZONE") {
 		t.Errorf("zones:\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+// The axis of few things ends in whole ones.
+func TestAxisOfFewThings(t *testing.T) {
+	c := newCanvas(60, 10, false)
+	drawStoryChart(c.all(), &StoryChart{Name: "servers", Step: time.Second, Lines: []StoryLine{{Name: "open", Now: "2", Values: []float64{1, 2, 2}}}})
+	if line := strings.Split(ansi.Strip(c.String(Theme{})), "\n")[1]; !strings.HasPrefix(strings.TrimSpace(line), "3│") {
+		t.Errorf("two servers stand below %q", line)
+	}
+	if _, hi := scale(history{values: []float64{1, 2, 2}, zero: true, top: math.NaN(), target: math.NaN()}, 2); hi != 3 {
+		t.Errorf("two servers stand below %v", hi)
 	}
 }
