@@ -185,8 +185,8 @@ func (f *chessFlags) show(cmd *cobra.Command, w *chessWatch, policy fleet.Policy
 // addUp is what became of those who asked.
 func addUp(r chess.Result) string {
 	s := fmt.Sprintf("asked %s = served %s + refused %s + left %s; playing %s", count(r.Asked), count(r.Served), count(r.Refused), count(r.Left), count(r.Playing))
-	if r.Served > 0 {
-		s += fmt.Sprintf("; let in within %s, 99%% within %s", capacity.Span(r.Waited.P50), capacity.Span(r.Waited.P99))
+	if w := r.Waited; w.P50 != nil {
+		s += fmt.Sprintf("; let in within %s, 99%% within %s", span(w.P50), span(w.P99))
 	}
 	if a := r.Agents; a != nil {
 		s += fmt.Sprintf("; the agents used %s of a core, %d MB", capacity.Decimal(a.Cores*100, 1)+"%", a.RSS>>20)

@@ -224,8 +224,8 @@ func paid(r payments.Result) []string {
 	if r.Playing > 0 {
 		sum += " + waiting " + count(r.Playing)
 	}
-	if r.Served > 0 {
-		sum += fmt.Sprintf("; served within %s, 99%% within %s", capacity.Span(r.Waited.P50), capacity.Span(r.Waited.P99))
+	if w := r.Waited; w.P50 != nil {
+		sum += fmt.Sprintf("; served within %s, 99%% within %s", span(w.P50), span(w.P99))
 	}
 	if r.Killed != "" {
 		sum += fmt.Sprintf("; %s was killed", r.Killed)

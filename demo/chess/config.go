@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"capmon/demo/waits"
 )
 
 // Bounds of Config.
@@ -100,23 +102,16 @@ type Progress struct {
 // Step is a number and since when it was: seconds after the beginning.
 type Step [2]float64
 
-// Waited is how long those who were served waited for it: seconds, half of them
-// and 99 of 100 not longer.
-type Waited struct {
-	P50 float64 `json:"p50"`
-	P99 float64 `json:"p99"`
-}
-
 // Result is what happened.
 type Result struct {
 	Counts
-	Held    int    `json:"held"`   // connections at the end, as the servers count them
-	Killed  string `json:"killed"` // server that was killed; empty: none
-	Lost    int    `json:"lost"`   // connections that it held
-	Waited  Waited `json:"waited_s"`
-	Servers []Step `json:"servers"` // that take players
-	Need    []Step `json:"need"`
-	Agents  *Cost  `json:"agents"` // what all of them cost; nil: not known, or each is within its server
+	Held    int          `json:"held"`   // connections at the end, as the servers count them
+	Killed  string       `json:"killed"` // server that was killed; empty: none
+	Lost    int          `json:"lost"`   // connections that it held
+	Waited  waits.Waited `json:"waited_s"`
+	Servers []Step       `json:"servers"` // that take players
+	Need    []Step       `json:"need"`
+	Agents  *Cost        `json:"agents"` // what all of them cost; nil: not known, or each is within its server
 }
 
 // Cost is what the process of all agents used.

@@ -104,7 +104,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	s.result.Counts, s.result.Held = now.Counts, now.Held
 	s.mu.Lock()
 	s.result.Agents = s.cost.All
-	s.result.Waited = Waited{s.waits.Quantile(0.5).Seconds(), s.waits.Quantile(0.99).Seconds()}
+	s.result.Waited = s.waits.Waited()
 	s.mu.Unlock()
 	var all sync.WaitGroup
 	for _, p := range crowds {

@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"capmon/demo/waits"
 )
 
 // Bounds of Config.
@@ -122,26 +124,19 @@ type Progress struct {
 // Step is a number and since when it was: seconds after the beginning.
 type Step [2]float64
 
-// Waited is how long those who were served waited: seconds, half of them and 99
-// of 100 not longer.
-type Waited struct {
-	P50 float64 `json:"p50"`
-	P99 float64 `json:"p99"`
-}
-
 // Result is what happened.
 type Result struct {
 	Counts
-	RPS       float64  `json:"rps"` // as it was after what this machine has no room for
-	PerServer float64  `json:"rps_per_server"`
-	Cache     Cache    `json:"cache"`
-	Killed    string   `json:"killed"` // server that was killed; empty: none
-	Waited    Waited   `json:"waited_s"`
-	Servers   []Step   `json:"servers"` // that take requests
-	Need      []Step   `json:"need"`
-	RefusedAt []Step   `json:"refused_at"` // how many in the second that begins then
-	Expected  Expected `json:"expected"`
-	Budget    Budget   `json:"budget"`
+	RPS       float64      `json:"rps"` // as it was after what this machine has no room for
+	PerServer float64      `json:"rps_per_server"`
+	Cache     Cache        `json:"cache"`
+	Killed    string       `json:"killed"` // server that was killed; empty: none
+	Waited    waits.Waited `json:"waited_s"`
+	Servers   []Step       `json:"servers"` // that take requests
+	Need      []Step       `json:"need"`
+	RefusedAt []Step       `json:"refused_at"` // how many in the second that begins then
+	Expected  Expected     `json:"expected"`
+	Budget    Budget       `json:"budget"`
 }
 
 // Check says which number is out of its bounds, and what they are.

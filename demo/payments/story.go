@@ -299,7 +299,7 @@ func (s *story) finish() {
 	r := &s.result
 	r.Counts, r.Cache = s.counts, s.at.Cache
 	if s.waits != nil {
-		r.Waited = Waited{s.waits.Quantile(0.5).Seconds(), s.waits.Quantile(0.99).Seconds()}
+		r.Waited = s.waits.Waited()
 	}
 	for i, e := range s.each {
 		if e.Refused > 0 {

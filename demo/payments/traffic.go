@@ -1,6 +1,7 @@
 package payments
 
 import (
+	"math"
 	"net"
 	"net/http"
 	"sync"
@@ -30,7 +31,6 @@ const tookTime = 10
 // took is how long the requests of one second took.
 type took struct {
 	waits waits.Waits
-	n     int
 	all   time.Duration
 }
 
@@ -45,7 +45,6 @@ func (t *traffic) enter() func() {
 		defer t.mu.Unlock()
 		s := t.at(now)
 		s.waits.Add(now.Sub(began))
-		s.n++
 		s.all += now.Sub(began)
 	}
 }
@@ -68,14 +67,14 @@ func (t *traffic) latency(now time.Time) *sample.Latency {
 	var all took
 	for i := range t.took {
 		all.waits.Join(&t.took[i].waits)
-		all.n += t.took[i].n
 		all.all += t.took[i].all
 	}
-	if all.n == 0 {
+	n := all.waits.Count()
+	if n == 0 {
 		return nil
 	}
-	us := func(share float64) uint32 { return uint32(all.waits.Quantile(share).Microseconds()) }
-	return &sample.Latency{MeanUs: uint32(all.all.Microseconds() / int64(all.n)), P50Us: us(0.5), P95Us: us(0.95), P99Us: us(0.99)}
+	us := func(share float64) uint32 { return uint32(math.Round(*all.waits.Quantile(share) * 1e6)) }
+	return &sample.Latency{MeanUs: uint32(all.all.Microseconds() / int64(n)), P50Us: us(0.5), P95Us: us(0.95), P99Us: us(0.99)}
 }
 
 func (t *traffic) answered(status int) {

@@ -14,6 +14,7 @@ import (
 
 	"capmon/demo/child"
 	"capmon/demo/load"
+	"capmon/demo/waits"
 )
 
 // crowdNice is of the users: before the servers, so that the times are those of
@@ -49,7 +50,7 @@ func (c *Counts) add(o Counts) {
 // crowdSays is a line of a process of users.
 type crowdSays struct {
 	Counts
-	Times Times
+	Waits waits.Waits // of those served
 	Used  usage
 	Ended bool // nobody waits for an answer and nobody asks any more
 }
@@ -61,7 +62,7 @@ type crowd struct {
 
 	mu     sync.Mutex
 	counts Counts
-	times  Times
+	waits  waits.Waits // of those served
 	all    sync.WaitGroup
 	over   bool // all have gone
 }
@@ -90,7 +91,7 @@ func runCrowd(line []byte, in io.Reader, out io.Writer) error {
 	return tell(in, out, nil, func(now usage) any {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return crowdSays{Counts: c.counts, Times: c.times, Used: now, Ended: c.over}
+		return crowdSays{Counts: c.counts, Waits: c.waits, Used: now, Ended: c.over}
 	}, stop)
 }
 
@@ -116,7 +117,7 @@ func (c *crowd) user(i int) {
 			switch {
 			case err == nil:
 				n.Served++
-				c.times.add(took)
+				c.waits.Add(took)
 			case errors.Is(err, errRefused):
 				n.Refused++
 			default:

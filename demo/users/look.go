@@ -3,6 +3,8 @@ package users
 import (
 	"math"
 	"slices"
+
+	"capmon/demo/waits"
 )
 
 // look brings a server up to what was heard; once it is warm, what is seen
@@ -40,14 +42,14 @@ func (h *hearing) judge(s *Server, now *moment) {
 	s.ProcessCores = nil
 	s.CoresUsed = now.cores(h.warm, &s.ProcessCores)
 	users := 0.0
-	var times Times
+	var took waits.Waits
 	for i := range now.crowds {
 		users += coresBetween(h.warm.crowds[i].Used, now.crowds[i].Used)
-		part := now.crowds[i].Times.since(&h.warm.crowds[i].Times)
-		times.join(&part)
+		part := now.crowds[i].Waits.Since(&h.warm.crowds[i].Waits)
+		took.Join(&part)
 	}
 	s.UsersCores = finite(users)
-	s.P50, s.P99 = finite(times.Quantile(0.50)), finite(times.Quantile(0.99))
+	s.P50, s.P99 = took.Quantile(0.50), took.Quantile(0.99)
 }
 
 func served(c Counts) int { return c.Served }

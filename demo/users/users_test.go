@@ -342,24 +342,6 @@ func TestForecast(t *testing.T) {
 	}
 }
 
-func TestTimes(t *testing.T) {
-	var all, before Times
-	if !math.IsNaN(all.Quantile(0.5)) {
-		t.Error("of no answers half were known")
-	}
-	before.add(time.Hour)
-	all.join(&before)
-	for i := range 100 {
-		all.add(time.Duration(i+1) * time.Millisecond)
-	}
-	all = all.since(&before)
-	for share, want := range map[float64]float64{0.5: 0.050, 0.99: 0.099, 1: 0.100} {
-		if got := all.Quantile(share); got < want || got > 1.06*want {
-			t.Errorf("%v within %v s, want %v and 6%% more at most", share, got, want)
-		}
-	}
-}
-
 // A board has each kind as it was last measured, and what follows from all.
 func TestBoard(t *testing.T) {
 	f := func(v float64) *float64 { return &v }

@@ -7,7 +7,7 @@ import (
 
 func TestWaits(t *testing.T) {
 	var a, b Waits
-	if a.Quantile(0.5) != 0 {
+	if a.Quantile(0.5) != nil || a.Waited() != (Waited{}) {
 		t.Error("nobody waited")
 	}
 	for i := range 100 {
@@ -16,12 +16,30 @@ func TestWaits(t *testing.T) {
 	b.Add(0)
 	b.Add(24 * time.Hour)
 	b.Join(&a)
-	for share, want := range map[float64]time.Duration{0.005: 100 * time.Microsecond, 0.5: 50 * time.Millisecond, 0.98: 98 * time.Millisecond} {
-		if got := b.Quantile(share); got < want || float64(got) > 1.26*float64(want) {
-			t.Errorf("%v: %v, want %v and at most a quarter more", share, got, want)
+	check := func(share, want float64) {
+		t.Helper()
+		if got := *b.Quantile(share); got < want*(1-1e-9) || got > 1.06*want {
+			t.Errorf("%v: %v s, want %v and at most 6%% more", share, got, want)
 		}
 	}
-	if got := b.Quantile(1); got < time.Minute {
-		t.Errorf("the longest: %v", got)
+	check(0.005, 1e-4)
+	check(0.5, 0.050)
+	check(0.98, 0.098)
+	if got := *b.Quantile(1); got < 60 || b.Count() != 102 {
+		t.Errorf("the longest of %d: %v s", b.Count(), got)
+	}
+}
+
+// Since leaves what was there before.
+func TestSince(t *testing.T) {
+	var w Waits
+	for range 5 {
+		w.Add(time.Second)
+	}
+	before := w
+	w.Add(time.Millisecond)
+	w.Add(10 * time.Millisecond)
+	if got := w.Since(&before); got.Count() != 2 || *got.Quantile(1) > 0.0106 || w.Count() != 7 {
+		t.Errorf("%d since, the longest %v s; %d in all", got.Count(), *got.Quantile(1), w.Count())
 	}
 }

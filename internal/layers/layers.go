@@ -21,7 +21,7 @@ var Allowed = map[string]Layer{
 	"demo/payments":     {Ours: []string{"agents", "capacity", "collectors", "demo/child", "demo/waits", "sample"}},
 	"demo/waits":        {},
 	"demo/child":        {},
-	"demo/users":        {Ours: []string{"agents", "capacity", "collectors", "demo/child", "demo/lessons", "demo/load", "fleet", "sample"}, Libraries: []string{"golang.org/x/sys"}},
+	"demo/users":        {Ours: []string{"agents", "capacity", "collectors", "demo/child", "demo/lessons", "demo/load", "demo/waits", "fleet", "sample"}, Libraries: []string{"golang.org/x/sys"}},
 	"demo/load":         {Ours: []string{"demo/child"}, Libraries: []string{"golang.org/x/sys"}},
 	"demo/lessons":      {Ours: []string{"capacity", "demo/child", "demo/load", "fleet"}, Libraries: []string{"golang.org/x/sys"}},
 	"ui/background":     {Libraries: []string{"github.com/charmbracelet/lipgloss"}},
