@@ -221,13 +221,13 @@ func beginChess(ctx context.Context, t *telling) (func() error, error) {
 	}
 	note := s.Fit(chess.RoomHere())
 	policy.PerServer = float64(s.PerServer)
-	w := &chessWatch{in: newFeed(fleet.Config{Policy: policy}), follows: map[string]context.CancelFunc{}}
-	s.Watch = w
+	w := newStoryWatch("")
+	w.in, s.Watch = newFeed(fleet.Config{Policy: policy}), w
 	t.stage = newChessStage(&s, w.in, policy, note)
 	say := s.Say
 	s.Say = func(p chess.Progress) {
 		say(p)
-		t.hear(account{p.After, p.Counts.Asked, p.Counts.Served, p.Counts.Refused, p.Counts.Left, p.Servers, verdictText(p.Verdict.OK, p.Verdict.Formula)})
+		t.hear(account{p.After, p.Counts.Asked, p.Counts.Served, p.Counts.Refused, p.Counts.Left, p.Servers, p.Verdict.Text()})
 	}
 	return func() error {
 		w.begin(ctx, nil)
@@ -245,7 +245,7 @@ func beginPayments(ctx context.Context, t *telling) (func() error, error) {
 		RPS: classRPS, Spike: classFestival, SpikeAt: classFestivalAt, SpikeFor: classFestivalFor, PerServer: classPerServer, Work: 0.8,
 		Min: policy.Min, Max: policy.Max, For: 24 * time.Hour, WarmUp: policy.WarmUp, Patience: time.Second, SLA: defaultSLA, Seed: 1, Version: version(),
 	}
-	w := &paymentsWatch{chessWatch{follows: map[string]context.CancelFunc{}}}
+	w := newStoryWatch(payments.PoolServers)
 	s.Watch = w
 	if err := s.Check(); err != nil {
 		return nil, err
@@ -261,7 +261,7 @@ func beginPayments(ctx context.Context, t *telling) (func() error, error) {
 	say := s.Say
 	s.Say = func(p payments.Progress) {
 		say(p)
-		t.hear(account{p.After, p.Counts.Asked, p.Counts.Served, p.Counts.Refused, p.Counts.Left, p.Servers, verdictText(p.Verdict.OK, p.Verdict.Formula)})
+		t.hear(account{p.After, p.Counts.Asked, p.Counts.Served, p.Counts.Refused, p.Counts.Left, p.Servers, p.Verdict.Text()})
 	}
 	return func() error {
 		w.begin(ctx, nil)
@@ -269,13 +269,6 @@ func beginPayments(ctx context.Context, t *telling) (func() error, error) {
 		_, err := payments.Run(ctx, s)
 		return err
 	}, nil
-}
-
-func verdictText(ok bool, formula string) string {
-	if !ok {
-		return "?"
-	}
-	return formula
 }
 
 var chessQuestion = lessons.Question{

@@ -2,34 +2,24 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"capmon/agents"
 	"capmon/capacity"
 	"capmon/demo/chess"
 	"capmon/fleet"
 )
 
-// What a story is told with where the user says nothing else: in a terminal one
-// can follow it, headless it is over in a minute.
-const (
-	chessFor, chessWarmUp       = 10 * time.Minute, time.Minute
-	headlessFor, headlessWarmUp = time.Minute, 10 * time.Second
-)
+// chessFor is how long the story takes on the dashboard where the user says nothing
+// else: one can follow it.
+const chessFor = 10 * time.Minute
 
 type chessFlags struct {
-	view     viewFlags
-	screen   screenFlags
-	story    chess.Config
-	headless bool
-	json     bool
+	storyFlags
+	story chess.Config
 }
 
 func newDemoChess() *cobra.Command {
@@ -58,10 +48,7 @@ func newDemoChess() *cobra.Command {
 	fs.DurationVar(&f.story.Stay, "stay", 0, "how long a player plays in the mean, and then goes home; 0: to the end")
 	fs.DurationVar(&f.story.KillAt, "kill-at", 0, "kill the fullest server after so long; 0: none")
 	fs.Uint64Var(&f.story.Seed, "seed", 1, "the same seed lets players come at the same moments")
-	fs.BoolVar(&f.headless, "headless", false, "without the dashboard: print what happens")
-	fs.BoolVar(&f.json, "json", false, "with --headless: print what happened as one JSON object")
-	f.view.addPolicy(cmd)
-	f.screen.add(cmd)
+	f.add(cmd)
 	return cmd
 }
 
@@ -70,11 +57,7 @@ func runChess(cmd *cobra.Command, f *chessFlags) error {
 		return err
 	}
 	given := cmd.Flags().Changed
-	suits := fleet.Policy{Target: 0.80, Spare: 1, PerServer: 10_000, Min: 2, Max: 10, WarmUp: chessWarmUp}
-	if f.headless {
-		suits.WarmUp = headlessWarmUp
-	}
-	policy, err := demoPolicy(cmd, &f.view, suits)
+	policy, err := f.policy(cmd, fleet.Policy{PerServer: 10_000})
 	if err != nil {
 		return err
 	}
@@ -97,89 +80,38 @@ func runChess(cmd *cobra.Command, f *chessFlags) error {
 		s.Ramp = s.For * 6 / 10
 	}
 	s.PerServer, s.WarmUp, s.Version = int(policy.PerServer), policy.WarmUp, version()
-	// The story wants bounds; a policy may be without.
-	s.Min, s.Max = max(policy.Min, 1), policy.Max
-	if s.Max == 0 {
-		s.Max = chess.MaxServers
-	}
+	s.Min, s.Max = bounds(policy, chess.MaxServers)
 	note := s.Fit(chess.RoomHere())
 	policy.PerServer = float64(s.PerServer)
-	w := &chessWatch{in: newFeed(fleet.Config{Policy: policy}), follows: map[string]context.CancelFunc{}}
-	s.Watch = w
+	w := newStoryWatch("")
+	w.in, s.Watch = newFeed(fleet.Config{Policy: policy}), w
 	if err := s.Check(); err != nil {
 		return usageError{err}
 	}
+	tell := func(ctx context.Context) (any, []string, error) {
+		r, err := chess.Run(ctx, *s)
+		return r, []string{addUp(r)}, err
+	}
 	if f.headless {
-		return f.tell(cmd, w, note)
+		if !f.json {
+			s.Say = sayChess(cmd.OutOrStdout())
+		}
+		return f.print(cmd, w, note, tell)
 	}
-	return f.show(cmd, w, policy, note)
-}
-
-// tell runs the story and prints what happens.
-func (f *chessFlags) tell(cmd *cobra.Command, w *chessWatch, note string) error {
-	if note != "" {
-		fmt.Fprintln(cmd.ErrOrStderr(), "capmon: "+note)
-	}
-	w.begin(cmd.Context(), nil)
-	defer w.end()
-	out := cmd.OutOrStdout()
-	if !f.json {
-		f.story.Say = sayChess(out)
-	}
-	r, err := chess.Run(cmd.Context(), f.story)
-	if err != nil {
-		return err
-	}
-	if f.json {
-		return json.NewEncoder(out).Encode(r)
-	}
-	fmt.Fprintln(out, addUp(r))
-	return nil
+	on := newChessStage(s, w.in, policy, note)
+	s.For = 24 * time.Hour
+	return f.show(cmd, w, count(s.Users)+" chess players", on, tell)
 }
 
 // sayChess prints every fifth second.
 func sayChess(out io.Writer) func(chess.Progress) {
-	next := time.Duration(0)
+	due := fifths()
 	return func(p chess.Progress) {
-		if p.After < next {
-			return
+		if due(p.After) {
+			fmt.Fprintf(out, "%4s  playing %7s, refused %6s  servers %d, starting %d, hold %7s, agents count %7s  %s\n", p.After.Round(time.Second),
+				count(p.Counts.Playing), count(p.Counts.Refused), p.Servers, p.Starting, count(p.Held), count(p.Verdict.Connections), needText(p.Verdict))
 		}
-		next += 5 * time.Second
-		need := "need ?"
-		if p.Verdict.OK {
-			need = p.Verdict.Formula
-		}
-		fmt.Fprintf(out, "%4s  playing %7s, refused %6s  servers %d, starting %d, hold %7s, agents count %7s  %s\n", p.After.Round(time.Second),
-			count(p.Counts.Playing), count(p.Counts.Refused), p.Servers, p.Starting, count(p.Held), count(p.Verdict.Seen), need)
 	}
-}
-
-// show runs the story under the dashboard; it ends with either.
-func (f *chessFlags) show(cmd *cobra.Command, w *chessWatch, policy fleet.Policy, note string) error {
-	log, closeLog, err := openLog(f.screen.log, cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-	what, told := count(f.story.Users)+" chess players", ""
-	on := newChessStage(&f.story, w.in, policy, note)
-	f.screen.stage = on
-	err = f.screen.show(cmd.Context(), w.in, what, "", func(ctx context.Context, ready func(*agents.Viewer)) error {
-		w.begin(ctx, log)
-		defer w.end()
-		ready(w.viewer)
-		f.story.For = 24 * time.Hour
-		r, err := chess.Run(ctx, f.story)
-		told = addUp(r)
-		if err != nil {
-			on.ended(err)
-		}
-		return err
-	})
-	if err == nil {
-		fmt.Fprintln(cmd.OutOrStdout(), told)
-	}
-	return err
 }
 
 // addUp is what became of those who asked.
@@ -195,63 +127,6 @@ func addUp(r chess.Result) string {
 		s += fmt.Sprintf("; %s was killed with %s", r.Killed, count(r.Lost))
 	}
 	return s
-}
-
-// chessWatch is capmon looking at the game servers.
-type chessWatch struct {
-	in     *feed
-	ctx    context.Context
-	viewer *agents.Viewer
-
-	mu      sync.Mutex
-	follows map[string]context.CancelFunc
-	all     sync.WaitGroup
-}
-
-var _ chess.Watcher = (*chessWatch)(nil)
-
-func (w *chessWatch) begin(ctx context.Context, log *slog.Logger) {
-	w.ctx = ctx
-	w.viewer = agents.NewViewer(agents.ViewerOptions{Sink: w.in, Log: log})
-}
-
-func (w *chessWatch) end() {
-	w.mu.Lock()
-	for _, cancel := range w.follows {
-		cancel()
-	}
-	w.mu.Unlock()
-	w.all.Wait()
-}
-
-func (w *chessWatch) Follow(name, agent string) {
-	ctx, cancel := context.WithCancel(w.ctx)
-	w.mu.Lock()
-	w.follows[name] = cancel
-	w.mu.Unlock()
-	w.all.Go(func() {
-		// With a target it only ends with its context.
-		_ = w.viewer.Run(ctx, []agents.Target{{Name: name, Addr: agent}})
-		w.in.Leave(name)
-	})
-}
-
-func (w *chessWatch) Leave(name string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if cancel := w.follows[name]; cancel != nil {
-		cancel()
-		delete(w.follows, name)
-	}
-}
-
-func (w *chessWatch) Verdict(now time.Time) chess.Verdict {
-	s := w.in.fleet.Snapshot(fleet.Ask{}, now)
-	if len(s.Pools) != 1 || !s.Pools[0].Need.OK || !s.Pools[0].Run.OK {
-		return chess.Verdict{}
-	}
-	p := &s.Pools[0]
-	return chess.Verdict{OK: true, Need: int(p.Need.V), Run: int(p.Run.V), Short: int(p.Short.V), Formula: p.Formula, Seen: int(s.Totals.Connections.V)}
 }
 
 func count(n int) string { return capacity.Count(float64(n)) }

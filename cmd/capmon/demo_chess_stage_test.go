@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"capmon/demo/chess"
+	"capmon/demo/stories"
 	"capmon/fleet"
 	"capmon/ui"
 )
@@ -23,9 +24,9 @@ func TestChessStage(t *testing.T) {
 	c.Say(chess.Progress{Servers: 2})
 	c.Say(chess.Progress{
 		After: time.Second, Servers: 4, Starting: 1, Draining: 1, Held: 30, Counts: chess.Counts{Asked: 40, Served: 30, Refused: 9, Left: 1, Playing: 30},
-		Verdict: chess.Verdict{OK: true, Need: 6, Run: 4, Short: 2, Seen: 29}, Agents: &chess.Cost{Cores: 0.025},
+		Verdict: stories.Verdict{OK: true, Need: 6, Run: 4, Short: 2, Connections: 29}, Agents: &chess.Cost{Cores: 0.025},
 	})
-	c.Tell(chess.Event{After: time.Second, Text: "something", Bad: true})
+	c.Tell(stories.Event{After: time.Second, Text: "something", Bad: true})
 	var said []string
 	for _, a := range []ui.StoryAct{
 		{Setting: "target", By: 1},
@@ -112,6 +113,9 @@ func TestStageOrdersNeverWait(t *testing.T) {
 	}
 	if !strings.Contains(last, "again in a moment") {
 		t.Errorf("said %q though nobody takes the orders", last)
+	}
+	if s.act(ui.StoryAct{Setting: "arrivals", By: 1}); s.pace != 1 {
+		t.Errorf("it shows ×%v, which the story was not told", s.pace)
 	}
 }
 

@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"capmon/agents"
 	"capmon/capacity"
 	"capmon/demo/chess"
 	"capmon/demo/payments"
@@ -20,13 +18,10 @@ import (
 const defaultSLA = 0.999
 
 type paymentsFlags struct {
-	view     viewFlags
-	screen   screenFlags
-	story    payments.Config
-	work     share
-	users    int
-	headless bool
-	json     bool
+	storyFlags
+	story payments.Config
+	work  share
+	users int
 }
 
 func newDemoPayments() *cobra.Command {
@@ -64,10 +59,7 @@ func newDemoPayments() *cobra.Command {
 	fs.DurationVar(&s.CacheAt, "cache-at", 0, "turn the cache on (with --cache: off) after so long; 0: leave it")
 	fs.DurationVar(&s.KillAt, "kill-at", 0, "kill the busiest server after so long; 0: none")
 	fs.Uint64Var(&s.Seed, "seed", 1, "the same seed lets people ask the same at the same moments")
-	fs.BoolVar(&f.headless, "headless", false, "without the dashboard: print what happens")
-	fs.BoolVar(&f.json, "json", false, "with --headless: print what happened as one JSON object")
-	f.view.addPolicy(cmd)
-	f.screen.add(cmd)
+	f.add(cmd)
 	fs.Lookup("sla").Usage = "percent of the requests that are to be served (default 99.9); with --availability also of the time that enough servers are up"
 	return cmd
 }
@@ -80,7 +72,7 @@ func runPayments(cmd *cobra.Command, f *paymentsFlags) error {
 	if err != nil {
 		return err
 	}
-	s, w := &f.story, &paymentsWatch{chessWatch{follows: map[string]context.CancelFunc{}}}
+	s, w := &f.story, newStoryWatch(payments.PoolServers)
 	s.Watch = w
 	if err := f.settle(cmd, policy); err != nil {
 		return err
@@ -91,19 +83,21 @@ func runPayments(cmd *cobra.Command, f *paymentsFlags) error {
 	note := s.Fit(chess.RoomHere().Files)
 	policy.RPSPerServer = s.PerServer
 	w.in = newFeed(paymentsFleet(policy))
-	if f.headless {
-		return f.tell(cmd, w, note)
+	tell := func(ctx context.Context) (any, []string, error) {
+		r, err := payments.Run(ctx, *s)
+		return r, paid(r), err
 	}
-	return f.show(cmd, w, policy, note)
+	if f.headless {
+		if !f.json {
+			s.Say = sayPayments(cmd.OutOrStdout())
+		}
+		return f.print(cmd, w, note, tell)
+	}
+	return f.show(cmd, w, capacity.Amount(s.RPS)+" payments a second", newPaymentsStage(s, w.in, policy, note), tell)
 }
 
 // policy is that of the servers, with what the user says in its place.
 func (f *paymentsFlags) policy(cmd *cobra.Command) (fleet.Policy, error) {
-	given := cmd.Flags().Changed
-	suits := fleet.Policy{Target: 0.80, Spare: 1, RPSPerServer: 100, Min: 2, Max: 10, WarmUp: chessWarmUp}
-	if f.headless {
-		suits.WarmUp = headlessWarmUp
-	}
 	f.story.SLA = defaultSLA
 	if f.view.sla > 0 {
 		f.story.SLA = float64(f.view.sla)
@@ -112,11 +106,10 @@ func (f *paymentsFlags) policy(cmd *cobra.Command) (fleet.Policy, error) {
 		}
 	}
 	// A story may do without a warm-up; a policy may not.
-	none := given("warm-up") && f.view.warmUp == 0
-	if none {
+	if cmd.Flags().Changed("warm-up") && f.view.warmUp == 0 {
 		f.view.warmUp = time.Nanosecond
 	}
-	return demoPolicy(cmd, &f.view, suits)
+	return f.storyFlags.policy(cmd, fleet.Policy{RPSPerServer: 100})
 }
 
 // settle gives the story its numbers, and refuses what is out of bounds before
@@ -154,11 +147,7 @@ func (f *paymentsFlags) settle(cmd *cobra.Command, policy fleet.Policy) error {
 		s.SpikeFor = lasts
 	}
 	s.Work, s.PerServer, s.WarmUp, s.Version = float64(f.work), policy.RPSPerServer, policy.WarmUp, version()
-	// The story wants bounds; a policy may be without.
-	s.Min, s.Max = max(policy.Min, 1), policy.Max
-	if s.Max == 0 {
-		s.Max = payments.MaxServers
-	}
+	s.Min, s.Max = bounds(policy, payments.MaxServers)
 	if err := s.Check(); err != nil {
 		return usageError{err}
 	}
@@ -177,44 +166,14 @@ func paymentsFleet(servers fleet.Policy) fleet.Config {
 	}}
 }
 
-// tell runs the story and prints what happens.
-func (f *paymentsFlags) tell(cmd *cobra.Command, w *paymentsWatch, note string) error {
-	if note != "" {
-		fmt.Fprintln(cmd.ErrOrStderr(), "capmon: "+note)
-	}
-	w.begin(cmd.Context(), nil)
-	defer w.end()
-	out := cmd.OutOrStdout()
-	if !f.json {
-		f.story.Say = sayPayments(out)
-	}
-	r, err := payments.Run(cmd.Context(), f.story)
-	if err != nil {
-		return err
-	}
-	if f.json {
-		return json.NewEncoder(out).Encode(r)
-	}
-	for _, line := range paid(r) {
-		fmt.Fprintln(out, line)
-	}
-	return nil
-}
-
 // sayPayments prints every fifth second.
 func sayPayments(out io.Writer) func(payments.Progress) {
-	next := time.Duration(0)
+	due := fifths()
 	return func(p payments.Progress) {
-		if p.After < next {
-			return
+		if due(p.After) {
+			fmt.Fprintf(out, "%4s  asked %5s/s, refused %6s, left %s  budget burnt ×%s, burning ×%s  servers %d, starting %d  %s\n", p.After.Truncate(time.Second),
+				count(p.Last.Asked), count(p.Counts.Refused), count(p.Counts.Left), capacity.Decimal(p.Budget.Burnt, 1), capacity.Decimal(p.Budget.Burn, 1), p.Servers, p.Starting, needText(p.Verdict))
 		}
-		next += 5 * time.Second
-		need := "need ?"
-		if p.Verdict.OK {
-			need = p.Verdict.Formula
-		}
-		fmt.Fprintf(out, "%4s  asked %5s/s, refused %6s, left %s  budget burnt ×%s, burning ×%s  servers %d, starting %d  %s\n", p.After.Truncate(time.Second),
-			count(p.Last.Asked), count(p.Counts.Refused), count(p.Counts.Left), capacity.Decimal(p.Budget.Burnt, 1), capacity.Decimal(p.Budget.Burn, 1), p.Servers, p.Starting, need)
 	}
 }
 
@@ -249,50 +208,4 @@ func paid(r payments.Result) []string {
 func percentOf(v float64) string {
 	p := percent(v)
 	return p.String() + "%"
-}
-
-// show runs the story under the dashboard; it ends with either.
-func (f *paymentsFlags) show(cmd *cobra.Command, w *paymentsWatch, policy fleet.Policy, note string) error {
-	log, closeLog, err := openLog(f.screen.log, cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	defer closeLog()
-	what := capacity.Amount(f.story.RPS) + " payments a second"
-	var told []string
-	on := newPaymentsStage(&f.story, w.in, policy, note)
-	f.screen.stage = on
-	err = f.screen.show(cmd.Context(), w.in, what, "", func(ctx context.Context, ready func(*agents.Viewer)) error {
-		w.begin(ctx, log)
-		defer w.end()
-		ready(w.viewer)
-		r, err := payments.Run(ctx, f.story)
-		told = paid(r)
-		if err != nil {
-			on.ended(err)
-		}
-		return err
-	})
-	for _, line := range told {
-		if err != nil {
-			break
-		}
-		fmt.Fprintln(cmd.OutOrStdout(), line)
-	}
-	return err
-}
-
-// paymentsWatch is capmon looking at the payment servers and their proxy.
-type paymentsWatch struct{ chessWatch }
-
-var _ payments.Watcher = (*paymentsWatch)(nil)
-
-func (w *paymentsWatch) Verdict(now time.Time) payments.Verdict {
-	s := w.in.fleet.Snapshot(fleet.Ask{}, now)
-	for i := range s.Pools {
-		if p := &s.Pools[i]; p.Name == payments.PoolServers && p.Need.OK && p.Run.OK {
-			return payments.Verdict{OK: true, Need: int(p.Need.V), Run: int(p.Run.V), Short: int(p.Short.V), Seen: p.Up, Formula: p.Formula}
-		}
-	}
-	return payments.Verdict{}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"capmon/demo/payments"
+	"capmon/demo/stories"
 	"capmon/fleet"
 	"capmon/ui"
 )
@@ -26,9 +27,9 @@ func TestPaymentsStage(t *testing.T) {
 	c.Say(payments.Progress{
 		After: time.Second, Servers: 2, Starting: 2, Rate: 320, Counts: payments.Counts{Asked: 400, Served: 300, Refused: 90, Left: 10},
 		Last: payments.Counts{Asked: 320, Served: 220, Refused: 95, Left: 5}, LastHits: 110, Cache: payments.Cache{On: true, Hits: 110},
-		Budget: payments.Budget{SLA: 0.999, Bad: 100, Allowed: 0.4, Burnt: 250, Burn: 312.5}, Verdict: payments.Verdict{OK: true, Need: 6, Run: 4, Short: 2},
+		Budget: payments.Budget{SLA: 0.999, Bad: 100, Allowed: 0.4, Burnt: 250, Burn: 312.5}, Verdict: stories.Verdict{OK: true, Need: 6, Run: 4, Short: 2},
 	})
-	c.Tell(payments.Event{After: time.Second, Text: "something", Bad: true})
+	c.Tell(stories.Event{After: time.Second, Text: "something", Bad: true})
 	var said []string
 	for _, a := range []ui.StoryAct{
 		{Setting: "festival", By: -1},
@@ -89,6 +90,9 @@ func TestPaymentsStage(t *testing.T) {
 	s.ended(errors.New("no more processes"))
 	if now := s.story().Now; now != "the story is over: no more processes" {
 		t.Errorf("now %q", now)
+	}
+	if said := s.act(ui.StoryAct{Do: ui.StoryKill}); said != "the story is over: no more processes" || len(s.orders) > 0 {
+		t.Errorf("said %q", said)
 	}
 	if e := story.Events; !e[0].Mark || e[0].Text != "something" || e[1].Text != "the festival is over, by key" {
 		t.Errorf("events %+v", e)

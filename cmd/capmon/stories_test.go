@@ -15,6 +15,7 @@ import (
 
 	"capmon/demo/chess"
 	"capmon/demo/payments"
+	"capmon/demo/stories"
 )
 
 // programs are what the test binary stands in for: capmon itself, so that what
@@ -141,7 +142,7 @@ func paysUp(ts *testscript.TestScript, neg bool, args []string) {
 	if r.Asked == 0 || r.Served == 0 || r.Asked != r.Served+r.Refused+r.Left || r.Playing != 0 || r.Budget.Bad != r.Refused+r.Left {
 		ts.Fatalf("does not add up: %+v, budget %+v", r.Counts, r.Budget)
 	}
-	most := func(list []payments.Step) int {
+	most := func(list []stories.Step) int {
 		n := 0.0
 		for _, s := range list {
 			n = max(n, s[1])
@@ -165,7 +166,7 @@ func paysUp(ts *testscript.TestScript, neg bool, args []string) {
 	// A second is counted when it is told, which may be the next.
 	outside := 0.0
 	for _, s := range r.RefusedAt {
-		if !slices.ContainsFunc(e.During, func(d payments.Step) bool { return s[0] > d[0]-2 && s[0] < d[1]+2 }) {
+		if !slices.ContainsFunc(e.During, func(d stories.Step) bool { return s[0] > d[0]-2 && s[0] < d[1]+2 }) {
 			outside += s[1]
 		}
 	}

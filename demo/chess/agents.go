@@ -13,6 +13,7 @@ import (
 	"capmon/agents"
 	"capmon/collectors"
 	"capmon/demo/child"
+	"capmon/demo/stories"
 )
 
 // agentsConfig is what the process of the agents is told at its beginning.
@@ -114,7 +115,7 @@ func (c *agentsConfig) agent(o agentOrder) (*agents.Agent, net.Listener, collect
 	if err != nil {
 		return nil, nil, scope, err
 	}
-	l, err := listen(o.IP, agentPort, "0")
+	l, err := stories.ListenForAgent(o.IP)
 	return a, l, scope, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"capmon/demo/stories"
 	"capmon/demo/waits"
 )
 
@@ -29,10 +30,10 @@ type Config struct {
 	KillAt    time.Duration // a server is killed then; 0: none is
 	Seed      uint64        // of who comes when
 	Version   string        // of capmon, for the agents
-	Watch     Watcher
-	Say       func(Progress) // told once a second; nil: nobody listens
-	Tell      func(Event)    // told what happens, in Run's goroutine as Say; nil: nobody listens
-	Orders    <-chan Order   // what is to be changed meanwhile; nil: nothing is
+	Watch     stories.Watcher
+	Say       func(Progress)      // told once a second; nil: nobody listens
+	Tell      func(stories.Event) // told what happens, in Run's goroutine as Say; nil: nobody listens
+	Orders    <-chan Order        // what is to be changed meanwhile; nil: nothing is
 }
 
 // Order changes a story that is being told; nil and false change nothing.
@@ -41,31 +42,6 @@ type Order struct {
 	WarmUp *time.Duration // of servers from now on, those that warm up among them
 	Pace   *float64       // players come so many times as fast as Ramp says; 0: nobody comes
 	Stay   *time.Duration
-}
-
-// Event is something that happened.
-type Event struct {
-	After time.Duration // the beginning
-	Text  string
-	Bad   bool
-}
-
-// Watcher is who looks at the servers and says how many there should be.
-type Watcher interface {
-	// Follow begins to watch the agent of a server at host:port.
-	Follow(name, agent string)
-	// Leave ends that.
-	Leave(name string)
-	// Verdict is what it recommends now; not OK while too little is known.
-	Verdict(now time.Time) Verdict
-}
-
-// Verdict is how many servers there should be.
-type Verdict struct {
-	OK               bool
-	Need, Run, Short int
-	Formula          string
-	Seen             int // connections that the agents count
 }
 
 // Counts add up: Asked = Served + Refused + Left, and those who wait for an
@@ -95,23 +71,20 @@ type Progress struct {
 	Held              int // connections, as the servers count them
 	Servers, Starting int // that take players, and that warm up
 	Draining          int // that take no more, and end when they are empty
-	Verdict           Verdict
+	Verdict           stories.Verdict
 	Agents            *Cost // of the last seconds; nil: not known, or each is within its server
 }
-
-// Step is a number and since when it was: seconds after the beginning.
-type Step [2]float64
 
 // Result is what happened.
 type Result struct {
 	Counts
-	Held    int          `json:"held"`   // connections at the end, as the servers count them
-	Killed  string       `json:"killed"` // server that was killed; empty: none
-	Lost    int          `json:"lost"`   // connections that it held
-	Waited  waits.Waited `json:"waited_s"`
-	Servers []Step       `json:"servers"` // that take players
-	Need    []Step       `json:"need"`
-	Agents  *Cost        `json:"agents"` // what all of them cost; nil: not known, or each is within its server
+	Held    int            `json:"held"`   // connections at the end, as the servers count them
+	Killed  string         `json:"killed"` // server that was killed; empty: none
+	Lost    int            `json:"lost"`   // connections that it held
+	Waited  waits.Waited   `json:"waited_s"`
+	Servers []stories.Step `json:"servers"` // that take players
+	Need    []stories.Step `json:"need"`
+	Agents  *Cost          `json:"agents"` // what all of them cost; nil: not known, or each is within its server
 }
 
 // Cost is what the process of all agents used.

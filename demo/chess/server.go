@@ -3,17 +3,15 @@ package chess
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
 
 	"capmon/agents"
-	"capmon/collectors"
 	"capmon/demo/child"
+	"capmon/demo/stories"
 	"capmon/sample"
 )
 
@@ -38,14 +36,12 @@ type serverSays struct {
 	Playing     int
 }
 
-// agentPort is where a server's agent listens when nobody else does.
-const agentPort = "7077"
-
 // gameServer takes players.
 type gameServer struct {
 	most    int64
 	playing atomic.Int64
 	accepts atomic.Uint64
+	seen    uint64 // accepts at the last look
 }
 
 func runServer(line []byte, in io.Reader, out io.Writer) error {
@@ -53,7 +49,7 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 	if err := json.Unmarshal(line, &c); err != nil {
 		return fmt.Errorf("chess server: %w", err)
 	}
-	game, err := listen(c.IP, "0")
+	game, err := stories.Listen(c.IP)
 	if err != nil {
 		return err
 	}
@@ -63,7 +59,11 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 	failed := make(chan error, 3)
 	says := serverSays{Game: game.Addr().String()}
 	if c.Own != nil {
-		if says.Agent, err = g.watch(ctx, &c, game.Addr().(*net.TCPAddr).Port, failed); err != nil {
+		says.Agent, err = stories.Agent(ctx, c.IP, agents.Config{
+			Source:   stories.NewProcess("chess", game.Addr().(*net.TCPAddr).Port, c.Own.Cores, g.look),
+			Hostname: c.Name, Version: c.Own.Version, Labels: map[string]string{"role": "chess"},
+		}, failed)
+		if err != nil {
 			return err
 		}
 	}
@@ -88,38 +88,14 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 	}
 }
 
-// watch runs the server's own agent, and says where it listens.
-func (g *gameServer) watch(ctx context.Context, c *serverConfig, port int, failed chan<- error) (addr string, err error) {
-	l, err := listen(c.IP, agentPort, "0")
-	if err != nil {
-		return "", err
+// look is what the server's own agent sees of it.
+func (g *gameServer) look(web *sample.Service, _ time.Time, took float64) (connections int64) {
+	accepts := g.accepts.Load()
+	if took > 0 {
+		web.Accepts = new(float32(float64(accepts-g.seen) / took))
 	}
-	a, err := agents.New(agents.Config{
-		Source: &source{server: g, port: port, cores: c.Own.Cores, meter: collectors.NewSelfMeter()}, Hostname: c.Name, Version: c.Own.Version,
-		Labels: map[string]string{"role": "chess"},
-	})
-	if err != nil {
-		return "", err
-	}
-	go func() { failed <- a.Run(ctx) }()
-	go func() { failed <- agents.Serve(ctx, l, a, agents.Plain(), nil) }()
-	return l.Addr().String(), nil
-}
-
-// listen takes the first port that is free, on an address of its own where the
-// system has them (all of 127.0.0.0/8 on Linux).
-func listen(ip string, ports ...string) (net.Listener, error) {
-	var errs []error
-	for _, ip := range []string{ip, "127.0.0.1"} {
-		for _, port := range ports {
-			l, err := net.Listen("tcp", net.JoinHostPort(ip, port))
-			if err == nil {
-				return l, nil
-			}
-			errs = append(errs, err)
-		}
-	}
-	return nil, errors.Join(errs...)
+	g.seen = accepts
+	return g.playing.Load()
 }
 
 func (g *gameServer) serve(l net.Listener) error {
@@ -172,48 +148,4 @@ func (g *gameServer) play(c net.Conn) {
 			return
 		}
 	}
-}
-
-// source is what the agent within a server reads: this process alone, as if it
-// were a machine.
-type source struct {
-	server *gameServer
-	port   int
-	cores  float64
-	meter  *collectors.SelfMeter
-
-	at      time.Time
-	cpu     time.Duration
-	accepts uint64
-}
-
-var _ agents.Source = (*source)(nil)
-
-func (s *source) Names() []string { return []string{"process"} }
-func (s *source) Close() error    { return s.meter.Close() }
-
-func (s *source) Sample(ctx context.Context, now time.Time) *sample.Sample {
-	began := time.Now()
-	v := &sample.Sample{Cpu: &sample.Cpu{Available: new(float32(s.cores))}}
-	playing, accepts := uint32(max(s.server.playing.Load(), 0)), s.server.accepts.Load()
-	v.Connections = &sample.Connections{Established: &playing, Served: &playing}
-	game := &sample.Service{Port: uint32(s.port), Name: "chess", Connections: &playing, Pid: uint32(os.Getpid())}
-	v.Services = []*sample.Service{game}
-	took := now.Sub(s.at).Seconds()
-	known := !s.at.IsZero() && took > 0
-	if cpu, _, err := s.meter.Read(ctx, now); err != nil {
-		v.Errors = []*sample.CollectorError{{Text: sample.Printable(err.Error())}}
-	} else {
-		if known {
-			used := max((cpu-s.cpu).Seconds()/took, 0)
-			v.Cpu.Used, game.RunUs = new(float32(used)), new(uint32(used*1e6))
-		}
-		s.cpu = cpu
-	}
-	if known {
-		game.Accepts = new(float32(float64(accepts-s.accepts) / took))
-	}
-	s.at, s.accepts = now, accepts
-	v.CollectorUs = []uint32{uint32(time.Since(began).Microseconds())}
-	return v
 }

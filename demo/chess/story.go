@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"runtime"
 	"time"
+
+	"capmon/demo/stories"
 )
 
 // story is one telling. It belongs to Run's goroutine.
@@ -16,7 +18,7 @@ type story struct {
 	group   group
 	crowds  crowds
 	result  Result
-	verdict Verdict
+	verdict stories.Verdict
 	refused int       // when it was last looked
 	full    bool      // somebody was refused in the last second
 	killed  time.Time // when a server last was; zero: what came of it was told
@@ -48,7 +50,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	}
 	s.begin = time.Now()
 	s.happened(false, "%d servers take players", s.group.opened())
-	s.note(&s.result.Servers, s.group.opened())
+	stories.Note(&s.result.Servers, s.begin, s.group.opened())
 	err = s.crowds.begin(playerProcesses(c.Users, RoomHere().Files), playersConfig{
 		Lobby: l.Addr().String(), Users: c.Users, Seed: c.Seed, Begin: s.begin, Ramp: c.Ramp, Think: c.Think, Stay: c.Stay,
 	})
@@ -130,7 +132,7 @@ func (s *story) tell(ctx context.Context) error {
 				c.Say(s.progress(now))
 			}
 		}
-		s.note(&s.result.Servers, s.group.opened())
+		stories.Note(&s.result.Servers, s.begin, s.group.opened())
 	}
 }
 
@@ -168,7 +170,7 @@ func (s *story) follow(now time.Time) error {
 	if !v.OK {
 		return nil
 	}
-	s.note(&s.result.Need, v.Need)
+	stories.Note(&s.result.Need, s.begin, v.Need)
 	return s.group.become(min(max(v.Run, s.config.Min), s.config.Max), v.Formula)
 }
 
@@ -217,17 +219,7 @@ func (s *story) othersHold(now time.Time) {
 
 // happened tells of something.
 func (s *story) happened(bad bool, format string, args ...any) {
-	if s.config.Tell != nil {
-		s.config.Tell(Event{After: max(time.Since(s.begin), 0), Text: fmt.Sprintf(format, args...), Bad: bad})
-	}
-}
-
-// note adds a step where the number is another one.
-func (s *story) note(list *[]Step, n int) {
-	if k := len(*list); k > 0 && (*list)[k-1][1] == float64(n) {
-		return
-	}
-	*list = append(*list, Step{float64(time.Since(s.begin).Milliseconds()) / 1000, float64(n)})
+	stories.Happened(s.config.Tell, s.begin, bad, format, args...)
 }
 
 // progress is how things stand.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"capmon/demo/stories"
 	"capmon/demo/waits"
 )
 
@@ -36,10 +37,10 @@ type Config struct {
 	Seed      uint64        // of who asks what, and when
 	Version   string        // of capmon, for the agents
 	Speed     Speed         // of this machine
-	Watch     Watcher
-	Say       func(Progress) // told once a second; nil: nobody listens
-	Tell      func(Event)    // told what happens, in Run's goroutine as Say; nil: nobody listens
-	Orders    <-chan Order   // what is to be changed meanwhile; nil: nothing is
+	Watch     stories.Watcher
+	Say       func(Progress)      // told once a second; nil: nobody listens
+	Tell      func(stories.Event) // told what happens, in Run's goroutine as Say; nil: nobody listens
+	Orders    <-chan Order        // what is to be changed meanwhile; nil: nothing is
 }
 
 // Order changes a story that is being told; nil and false change nothing.
@@ -49,31 +50,6 @@ type Order struct {
 	Spike  *bool          // begins now, for SpikeFor; false: ends now
 	RPS    *float64       // of an ordinary day, and with it of the festival
 	WarmUp *time.Duration // of servers from now on, those that warm up among them
-}
-
-// Event is something that happened.
-type Event struct {
-	After time.Duration // the beginning
-	Text  string
-	Bad   bool
-}
-
-// Watcher is who looks at the servers and says how many there should be.
-type Watcher interface {
-	// Follow begins to watch the agent of a server, or of the proxy, at host:port.
-	Follow(name, agent string)
-	// Leave ends that.
-	Leave(name string)
-	// Verdict is what it recommends now; not OK while too little is known.
-	Verdict(now time.Time) Verdict
-}
-
-// Verdict is how many servers there should be.
-type Verdict struct {
-	OK               bool
-	Need, Run, Short int
-	Seen             int // servers that it saw up, for which it says so
-	Formula          string
 }
 
 // Pools of the story's agents, by their label "pool".
@@ -118,25 +94,22 @@ type Progress struct {
 	Cache             Cache
 	Servers, Starting int
 	Budget            Budget
-	Verdict           Verdict
+	Verdict           stories.Verdict
 }
-
-// Step is a number and since when it was: seconds after the beginning.
-type Step [2]float64
 
 // Result is what happened.
 type Result struct {
 	Counts
-	RPS       float64      `json:"rps"` // as it was after what this machine has no room for
-	PerServer float64      `json:"rps_per_server"`
-	Cache     Cache        `json:"cache"`
-	Killed    string       `json:"killed"` // server that was killed; empty: none
-	Waited    waits.Waited `json:"waited_s"`
-	Servers   []Step       `json:"servers"` // that take requests
-	Need      []Step       `json:"need"`
-	RefusedAt []Step       `json:"refused_at"` // how many in the second that begins then
-	Expected  Expected     `json:"expected"`
-	Budget    Budget       `json:"budget"`
+	RPS       float64        `json:"rps"` // as it was after what this machine has no room for
+	PerServer float64        `json:"rps_per_server"`
+	Cache     Cache          `json:"cache"`
+	Killed    string         `json:"killed"` // server that was killed; empty: none
+	Waited    waits.Waited   `json:"waited_s"`
+	Servers   []stories.Step `json:"servers"` // that take requests
+	Need      []stories.Step `json:"need"`
+	RefusedAt []stories.Step `json:"refused_at"` // how many in the second that begins then
+	Expected  Expected       `json:"expected"`
+	Budget    Budget         `json:"budget"`
 }
 
 // Check says which number is out of its bounds, and what they are.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"capmon/capacity"
+	"capmon/demo/stories"
 )
 
 // Expected is how many requests should have been refused, from who came when and
@@ -16,9 +17,9 @@ type Expected struct {
 	Refused float64 `json:"refused"`
 	// Detected are the seconds from the beginning of the first spike until need
 	// rose; nil: it did not.
-	Detected *float64 `json:"detected_s"`
-	During   []Step   `json:"during"` // from when until when, seconds after the beginning
-	Steps    []string `json:"steps"`
+	Detected *float64       `json:"detected_s"`
+	During   []stories.Step `json:"during"` // from when until when, seconds after the beginning
+	Steps    []string       `json:"steps"`
 }
 
 // stay is from when until when a server takes requests, after the beginning.
@@ -31,7 +32,7 @@ type told struct {
 	perServer float64
 	queue     int
 	servers   []stay
-	need      []Step
+	need      []stories.Step
 	warmUp    time.Duration
 	hits      []int // what the cache answered, by the second
 }
@@ -76,7 +77,7 @@ func expect(t told) Expected {
 			if n := len(e.During); n > 0 && e.During[n-1][1] == from {
 				e.During[n-1][1] = until
 			} else {
-				e.During = append(e.During, Step{from, until})
+				e.During = append(e.During, stories.Step{from, until})
 			}
 			text := fmt.Sprintf("%.1f to %.1f s: (%s - %s × %s)/s × %s s = %s", s.from.Seconds(), s.until.Seconds(), capacity.Amount(load), capacity.Count(float64(n)), capacity.Amount(t.perServer), capacity.Decimal(takes, 1), capacity.Amount(excess))
 			if room >= 1 {
@@ -128,7 +129,7 @@ func (t *told) answered(s stay) float64 {
 }
 
 // detected is the time from where the load first grows until need does, seconds.
-func detected(r rates, need []Step) *float64 {
+func detected(r rates, need []stories.Step) *float64 {
 	for i := range r {
 		if i == 0 || r[i].RPS <= r[i-1].RPS {
 			continue

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"capmon/demo/stories"
 )
 
 func TestExpect(t *testing.T) {
@@ -23,11 +25,11 @@ func TestExpect(t *testing.T) {
 		"nobody comes": {told{rates: spike, over: s(60), perServer: 100, queue: 20, servers: first}, 440*30 - 40},
 		// Seen after 1.5 s, warm 10 s after that.
 		"a warm-up of 10 s": {told{
-			rates: spike, over: s(60), perServer: 100, queue: 20, warmUp: s(10), need: []Step{{3, 2}, {21.5, 8}},
+			rates: spike, over: s(60), perServer: 100, queue: 20, warmUp: s(10), need: []stories.Step{{3, 2}, {21.5, 8}},
 			servers: append(first, stay{s(31.5), never}, stay{s(31.5), never}, stay{s(31.5), never}, stay{s(31.5), never}, stay{s(31.5), never}),
 		}, 440*11.5 - 40},
 		"three minutes": {told{
-			rates: rates{{0, 80}, {s(20), 640}, {s(260), 80}}, over: s(300), perServer: 100, queue: 20, warmUp: 3 * time.Minute, need: []Step{{3, 2}, {21, 8}},
+			rates: rates{{0, 80}, {s(20), 640}, {s(260), 80}}, over: s(300), perServer: 100, queue: 20, warmUp: 3 * time.Minute, need: []stories.Step{{3, 2}, {21, 8}},
 			servers: append(first, stay{s(201), never}, stay{s(201), never}, stay{s(201), never}, stay{s(201), never}, stay{s(201), never}),
 		}, 440*181 - 40},
 		// One after 5 s that takes 100 more, and a queue more to fill.
@@ -47,23 +49,23 @@ func TestExpect(t *testing.T) {
 	}
 	one := 1.5
 	if d := cmp.Diff(Expected{
-		Refused: 440*11.5 - 40, Detected: &one, During: []Step{{20, 31.5}},
+		Refused: 440*11.5 - 40, Detected: &one, During: []stories.Step{{20, 31.5}},
 		Steps: []string{
 			"need rose 1.5 s after the spike; a server takes requests 10s after it is asked for",
 			"20.0 to 31.5 s: (640 - 2 × 100)/s × 11.5 s = 5,060, less 40 that wait", "refused 5,020",
 		},
 	}, expect(told{
-		rates: spike, over: s(60), perServer: 100, queue: 20, warmUp: s(10), need: []Step{{3, 2}, {21.5, 8}},
+		rates: spike, over: s(60), perServer: 100, queue: 20, warmUp: s(10), need: []stories.Step{{3, 2}, {21.5, 8}},
 		servers: append(first, stay{s(31.5), never}, stay{s(31.5), never}, stay{s(31.5), never}, stay{s(31.5), never}, stay{s(31.5), never}),
 	})); d != "" {
 		t.Error(d)
 	}
 	// Two servers and then three are too few: the time is one.
-	if e := expect(told{rates: spike, over: s(60), perServer: 100, queue: 20, servers: append(first, stay{s(25), never})}); !slices.Equal(e.During, []Step{{20, 50}}) {
+	if e := expect(told{rates: spike, over: s(60), perServer: 100, queue: 20, servers: append(first, stay{s(25), never})}); !slices.Equal(e.During, []stories.Step{{20, 50}}) {
 		t.Errorf("during %v", e.During)
 	}
 	// Need that rises before the spike, or falls in it, is no detection.
-	if d := detected(spike, []Step{{3, 2}, {10, 3}, {22, 2}}); d != nil {
+	if d := detected(spike, []stories.Step{{3, 2}, {10, 3}, {22, 2}}); d != nil {
 		t.Errorf("detected after %v", *d)
 	}
 }

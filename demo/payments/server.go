@@ -3,10 +3,8 @@ package payments
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"time"
 
@@ -154,20 +152,4 @@ func tellUntil[T comparable](end <-chan struct{}, out io.Writer, now func() T) e
 			}
 		}
 	}
-}
-
-// listen takes the first port that is free, on an address of its own where the
-// system has them (all of 127.0.0.0/8 on Linux).
-func listen(ip string, ports ...string) (net.Listener, error) {
-	var errs []error
-	for _, ip := range []string{ip, "127.0.0.1"} {
-		for _, port := range ports {
-			l, err := net.Listen("tcp", net.JoinHostPort(ip, port))
-			if err == nil {
-				return l, nil
-			}
-			errs = append(errs, err)
-		}
-	}
-	return nil, errors.Join(errs...)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"capmon/demo/child"
+	"capmon/demo/stories"
 	"capmon/demo/waits"
 )
 
@@ -23,7 +24,7 @@ type story struct {
 	rates   rates
 	rate    float64 // of now
 	result  Result
-	verdict Verdict
+	verdict stories.Verdict
 
 	mu     sync.Mutex
 	at     proxySays
@@ -92,7 +93,7 @@ func (s *story) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	s.result.Servers = append(s.result.Servers, Step{0, float64(s.group.opened())})
+	s.result.Servers = append(s.result.Servers, stories.Step{0, float64(s.group.opened())})
 	return nil
 }
 
@@ -189,7 +190,7 @@ func (s *story) tell(ctx context.Context) error {
 		if err := s.follow(now); err != nil {
 			return err
 		}
-		s.note(&s.result.Servers, s.group.opened())
+		stories.Note(&s.result.Servers, s.begin, s.group.opened())
 		if c.Say != nil && beat%10 == 0 {
 			c.Say(s.progress(now))
 		}
@@ -204,8 +205,8 @@ func (s *story) follow(now time.Time) error {
 	if !v.OK {
 		return nil
 	}
-	s.note(&s.result.Need, v.Need)
-	return s.group.become(min(max(v.Run, s.config.Min), s.config.Max), v.Seen, now)
+	stories.Note(&s.result.Need, s.begin, v.Need)
+	return s.group.become(min(max(v.Run, s.config.Min), s.config.Max), v.Up, now)
 }
 
 // obey does what is ordered.
@@ -244,17 +245,7 @@ func (s *story) obey(o Order) {
 
 // happened tells an event.
 func (s *story) happened(bad bool, format string, args ...any) {
-	if s.config.Tell != nil {
-		s.config.Tell(Event{max(time.Since(s.begin), 0), fmt.Sprintf(format, args...), bad})
-	}
-}
-
-// note adds a step where the number is another one.
-func (s *story) note(list *[]Step, n int) {
-	if k := len(*list); k > 0 && (*list)[k-1][1] == float64(n) {
-		return
-	}
-	*list = append(*list, Step{float64(max(time.Since(s.begin), 0).Milliseconds()) / 1000, float64(n)})
+	stories.Happened(s.config.Tell, s.begin, bad, format, args...)
 }
 
 func (s *story) progress(now time.Time) Progress {
@@ -279,7 +270,9 @@ func (s *story) progress(now time.Time) Progress {
 // finish lets who has asked have an answer, or leave, and adds up.
 func (s *story) finish() {
 	over := min(time.Since(s.begin), s.config.For)
-	_ = s.people.Order(peopleOrder{Stop: true}) // it can always be written
+	if over < s.config.For { // else they end by themselves, the last a bit late on a busy machine
+		_ = s.people.Order(peopleOrder{Stop: true}) // it can always be written
+	}
 	for limit := time.Now().Add(s.config.Patience + firstTime); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
 		s.mu.Lock()
 		done := s.waits != nil
@@ -303,7 +296,7 @@ func (s *story) finish() {
 	}
 	for i, e := range s.each {
 		if e.Refused > 0 {
-			r.RefusedAt = append(r.RefusedAt, Step{float64(i), float64(e.Refused)})
+			r.RefusedAt = append(r.RefusedAt, stories.Step{float64(i), float64(e.Refused)})
 		}
 	}
 	r.Budget = budget(s.config.SLA, s.each, s.config.RPS)

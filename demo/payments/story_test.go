@@ -3,16 +3,16 @@ package payments
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
-	"net"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"capmon/demo/stories"
+	"capmon/demo/stories/storytest"
 )
 
 // envParent makes the test binary a parent that is to be killed.
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	if os.Getenv(envParent) != "" {
-		c := small(&plan{wants: func(time.Duration) int { return 2 }, out: os.Stdout})
+		c := small(&storytest.Plan{Wants: storytest.Always(2), Beside: 1, Out: os.Stdout})
 		c.For = time.Minute
 		_, err := Run(context.Background(), c)
 		fmt.Fprintln(os.Stderr, err)
@@ -32,45 +32,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// plan is a watcher that wants so many servers, and notes whom it was to follow.
-type plan struct {
-	wants func(after time.Duration) int
-	out   io.Writer // gets the address of each agent, a line
-
-	mu     sync.Mutex
-	began  time.Time
-	follow []string
-	left   []string
-}
-
-func (p *plan) Follow(name, agent string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.follow = append(p.follow, name)
-	if p.out != nil {
-		fmt.Fprintln(p.out, agent)
-	}
-}
-
-func (p *plan) Leave(name string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.left = append(p.left, name)
-}
-
-func (p *plan) Verdict(now time.Time) Verdict {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.began.IsZero() {
-		p.began = now
-	}
-	n := p.wants(now.Sub(p.began))
-	return Verdict{OK: n > 0, Need: n, Run: n, Seen: len(p.follow) - len(p.left) - 1} // less the proxy
-}
-
 // small is a story for any machine: 20 requests a second, 160 at the festival,
 // which begins after a second and lasts for two.
-func small(w Watcher) Config {
+func small(w stories.Watcher) Config {
 	return Config{
 		RPS: 20, Spike: 8, SpikeAt: time.Second, SpikeFor: 2 * time.Second, PerServer: 40, Queue: 8, Work: 0.5, Min: 1, Max: 5,
 		For: 4 * time.Second, WarmUp: 100 * time.Millisecond, Patience: 5 * time.Second, SLA: 0.99, Seed: 7, Version: "test",
@@ -81,7 +45,7 @@ func small(w Watcher) Config {
 // A story has real processes and requests; what its three places count (people,
 // proxy, servers) agrees.
 func TestStory(t *testing.T) {
-	always := func(n int) func(time.Duration) int { return func(time.Duration) int { return n } }
+	always := storytest.Always
 	for name, c := range map[string]struct {
 		wants  func(time.Duration) int
 		change func(*Config)
@@ -100,7 +64,7 @@ func TestStory(t *testing.T) {
 			if len(r.Servers) != 1 || math.Abs(r.Expected.Refused-232) > 1e-6 || float64(r.Refused) < 0.7*232 {
 				t.Errorf("%+v, servers %v, expected %+v", r.Counts, r.Servers, r.Expected)
 			}
-			if !slices.Equal(r.Need, []Step{{r.Need[0][0], 9}}) {
+			if !slices.Equal(r.Need, []stories.Step{{r.Need[0][0], 9}}) {
 				t.Errorf("need %v", r.Need)
 			}
 			if b := r.Budget; b.Bad != r.Refused+r.Left || b.Burnt < 10 || b.BurnMost < b.Burnt || len(r.RefusedAt) == 0 {
@@ -119,7 +83,7 @@ func TestStory(t *testing.T) {
 				}
 				return 2
 			}, func(c *Config) { c.SpikeFor = 0 }, func(t *testing.T, r Result, _ []string) {
-				most := slices.MaxFunc(r.Servers, func(a, b Step) int { return int(a[1] - b[1]) })
+				most := slices.MaxFunc(r.Servers, func(a, b stories.Step) int { return int(a[1] - b[1]) })
 				if last := r.Servers[len(r.Servers)-1]; most[1] != 4 || last[1] != 2 {
 					t.Errorf("%+v, servers %v", r.Counts, r.Servers)
 				}
@@ -154,13 +118,13 @@ func TestStory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := &plan{wants: c.wants}
+			p := &storytest.Plan{Wants: c.wants, Beside: 1}
 			config := small(p)
 			c.change(&config)
 			var seen []Progress
 			config.Say = func(p Progress) { seen = append(seen, p) }
 			var events []string
-			config.Tell = func(e Event) { events = append(events, e.Text) }
+			config.Tell = func(e stories.Event) { events = append(events, e.Text) }
 			r, err := Run(t.Context(), config)
 			if err != nil {
 				t.Fatal(err)
@@ -172,10 +136,8 @@ func TestStory(t *testing.T) {
 			if len(seen) == 0 || seen[len(seen)-1].Counts.Asked == 0 {
 				t.Errorf("told %d times", len(seen))
 			}
-			slices.Sort(p.follow)
-			slices.Sort(p.left)
-			if !slices.Equal(p.follow, p.left) || len(p.follow) < 1+config.Min || p.follow[len(p.follow)-1] != "proxy" {
-				t.Errorf("followed %v, left %v", p.follow, p.left)
+			if list := p.Followed(t, 1+config.Min); !slices.Contains(list, "proxy") {
+				t.Errorf("followed %v, and not the proxy", list)
 			}
 		})
 	}
@@ -188,7 +150,7 @@ func TestAgain(t *testing.T) {
 	var asked [3]int
 	var all sync.WaitGroup
 	for i, seed := range []uint64{3, 3, 4} {
-		c := small(&plan{wants: func(time.Duration) int { return 1 }})
+		c := small(&storytest.Plan{Wants: storytest.Always(1), Beside: 1})
 		c.For, c.SpikeAt, c.SpikeFor, c.Seed = 2*time.Second, time.Second, time.Second, seed
 		all.Go(func() {
 			r, err := Run(t.Context(), c)
@@ -209,12 +171,12 @@ func TestAgain(t *testing.T) {
 func TestOrders(t *testing.T) {
 	t.Parallel()
 	orders := make(chan Order, 1)
-	c := small(&plan{wants: func(time.Duration) int { return 2 }})
+	c := small(&storytest.Plan{Wants: storytest.Always(2), Beside: 1})
 	c.SpikeAt, c.For, c.SpikeFor, c.WarmUp, c.Orders = 10*time.Second, 12*time.Second, time.Minute, time.Hour, orders
 	ctx, cancel := context.WithCancel(t.Context())
 	var events []string
 	died := false
-	c.Tell = func(e Event) {
+	c.Tell = func(e stories.Event) {
 		events = append(events, e.Text)
 		died = died || e.Bad && strings.Contains(e.Text, "has died: ")
 	}
@@ -254,57 +216,13 @@ func TestOrders(t *testing.T) {
 }
 
 // Servers, proxy and people end with their parent, also when it is killed.
-func TestNothingOutlivesItsParent(t *testing.T) {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), envParent+"=1")
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var addrs []string
-	for range 3 { // two servers and the proxy
-		var addr string
-		if _, err := fmt.Fscanln(out, &addr); err != nil {
-			t.Fatal(err)
-		}
-		addrs = append(addrs, addr)
-	}
-	for _, addr := range addrs {
-		c, err := net.Dial("tcp", addr)
-		if err != nil {
-			t.Fatalf("an agent is not there before: %v", err)
-		}
-		c.Close()
-	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // it was killed
-	for limit := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		there := 0
-		for _, addr := range addrs {
-			if c, err := net.Dial("tcp", addr); err == nil {
-				c.Close()
-				there++
-			}
-		}
-		if there == 0 {
-			return
-		}
-		if time.Now().After(limit) {
-			t.Fatalf("%d of %v still listen", there, addrs)
-		}
-	}
-}
+func TestNothingOutlivesItsParent(t *testing.T) { storytest.NothingOutlives(t, envParent, 3) }
 
 // A story that is broken off says what there was until then.
 func TestBrokenOff(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
-	c := small(&plan{wants: func(time.Duration) int { return 2 }})
+	c := small(&storytest.Plan{Wants: storytest.Always(2), Beside: 1})
 	c.For = time.Hour
 	c.Say = func(p Progress) {
 		if p.After > 2*time.Second {
@@ -366,7 +284,7 @@ func TestCheck(t *testing.T) {
 		"nobody watches":                  func(c *Config) { c.Watch = nil },
 		"not fitted":                      func(c *Config) { c.Speed = Speed{} },
 	} {
-		c := small(&plan{})
+		c := small(&storytest.Plan{})
 		change(&c)
 		if _, err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)

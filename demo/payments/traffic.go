@@ -19,6 +19,7 @@ type traffic struct {
 	ok     atomic.Uint64
 	failed atomic.Uint64 // answered with 5xx
 	other  atomic.Uint64
+	seen   uint64 // of all three at the last look
 
 	mu     sync.Mutex
 	newest int64 // second, of the clock
