@@ -94,22 +94,15 @@ func (c *crowds) waited() waits.Waited {
 }
 
 // run says whether any of them does, and check that all do.
-func (c *crowds) run() bool { return slices.ContainsFunc(c.list, runs) }
-
-func (c *crowds) check() error {
-	if i := slices.IndexFunc(c.list, func(p *child.Process) bool { return !runs(p) }); i >= 0 {
-		return fmt.Errorf("players %d ended: %w", i, c.list[i].Err)
-	}
-	return nil
+func (c *crowds) run() bool {
+	return slices.ContainsFunc(c.list, func(p *child.Process) bool { return !p.Ended() })
 }
 
-func runs(p *child.Process) bool {
-	select {
-	case <-p.Done:
-		return false
-	default:
-		return true
+func (c *crowds) check() error {
+	if i := slices.IndexFunc(c.list, (*child.Process).Ended); i >= 0 {
+		return fmt.Errorf("players %d ended: %w", i, c.list[i].Unasked())
 	}
+	return nil
 }
 
 // stop ends all; the error is of one that did not end well.

@@ -138,19 +138,14 @@ func (g *group) playing(v *server) int { return g.said(v).Playing }
 // attend opens the servers that are warm and sees which have died. A server
 // that ends before it was open is an error.
 func (g *group) attend(now time.Time) error {
-	if g.agents != nil {
-		select {
-		case <-g.agents.Done:
-			return fmt.Errorf("the agents of the game servers ended: %w", g.agents.Err)
-		default:
-		}
+	if g.agents != nil && g.agents.Ended() {
+		return fmt.Errorf("the agents of the game servers ended: %w", g.agents.Unasked())
 	}
 	for _, v := range g.list {
-		select {
-		case <-v.child.Done:
+		if v.child.Ended() {
 			switch {
 			case v.died.IsZero() && !v.open:
-				return fmt.Errorf("game server %s ended as it started: %w", v.name, v.child.Err)
+				return fmt.Errorf("game server %s ended as it started: %w", v.name, v.child.Unasked())
 			case v.died.IsZero():
 				v.died = now
 				g.lobby.remove(v.name)
@@ -162,7 +157,6 @@ func (g *group) attend(now time.Time) error {
 				g.tell(false, "%s is given up", v.name)
 			}
 			continue
-		default:
 		}
 		if at := g.said(v); !v.open && !v.drains && at.Game != "" && at.Agent != "" && now.Sub(v.started) >= g.warmUp {
 			v.open = true

@@ -97,7 +97,7 @@ type Process struct {
 	cmd  *exec.Cmd
 	in   io.WriteCloser
 	Done chan struct{} // closed when it has ended and all it said was heard
-	Err  error         // why it ended, after Done
+	Err  error         // why it ended, after Done; nil: it was well
 }
 
 // Begin starts a child; hear gets each line that it says, one after the other.
@@ -138,6 +138,24 @@ func Begin(role string, config any, hear func(line []byte)) (*Process, error) {
 		return nil, fmt.Errorf("%s: %w", role, err)
 	}
 	return c, nil
+}
+
+// Ended says whether it has.
+func (c *Process) Ended() bool {
+	select {
+	case <-c.Done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Unasked is why it ended, after Done, where nobody asked it to; never nil.
+func (c *Process) Unasked() error {
+	if c.Err == nil {
+		return errors.New("nobody asked it to")
+	}
+	return c.Err
 }
 
 // PID is its process id.

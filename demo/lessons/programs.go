@@ -204,7 +204,7 @@ func startProgram(ctx context.Context, o programOrder, lost chan<- error) (*prog
 			return nil, errors.New(r.Error)
 		}
 	case <-p.Done:
-		return nil, fmt.Errorf("%s ended before it began: %w", filepath.Base(o.Path), p.Err)
+		return nil, fmt.Errorf("%s ended before it began: %w", filepath.Base(o.Path), p.Unasked())
 	case <-ctx.Done():
 		p.Stop()
 		return nil, context.Cause(ctx)
@@ -212,7 +212,7 @@ func startProgram(ctx context.Context, o programOrder, lost chan<- error) (*prog
 	go func() {
 		<-p.Done
 		if !p.asked.Load() {
-			lost <- fmt.Errorf("process %d: %w", p.PID(), p.Err)
+			lost <- fmt.Errorf("process %d: %w", p.PID(), p.Unasked())
 		}
 	}()
 	return p, nil

@@ -71,11 +71,7 @@ func startProcess(s Spec, i int, lost chan<- error) (*process, error) {
 	go func() {
 		<-p.Done
 		if !p.asked.Load() {
-			err := p.Err
-			if err == nil {
-				err = errors.New("nobody asked it to")
-			}
-			lost <- fmt.Errorf("process %d ended too soon: %w", p.PID(), err)
+			lost <- fmt.Errorf("process %d ended too soon: %w", p.PID(), p.Unasked())
 		}
 	}()
 	return p, nil
@@ -106,7 +102,7 @@ func (p *process) await(ctx context.Context) error {
 	case err := <-p.ready:
 		return err
 	case <-p.Done:
-		return fmt.Errorf("process %d ended before it began: %w", p.PID(), p.Err)
+		return fmt.Errorf("process %d ended before it began: %w", p.PID(), p.Unasked())
 	case <-ctx.Done():
 		return fmt.Errorf("process %d had not begun when the load was to end: %w", p.PID(), context.Cause(ctx))
 	}

@@ -111,12 +111,11 @@ func (g *group) first(ctx context.Context) error {
 // ends before it was open is an error.
 func (g *group) attend(now time.Time) error {
 	for _, v := range g.list {
-		select {
-		case <-v.child.Done:
+		if v.child.Ended() {
 			switch {
 			case !v.ended.IsZero():
 			case !v.open:
-				return fmt.Errorf("payment server %s ended as it started: %w", v.name, v.child.Err)
+				return fmt.Errorf("payment server %s ended as it started: %w", v.name, v.child.Unasked())
 			default:
 				v.ended, v.died = now, true
 				g.order(proxyOrder{Remove: v.addr})
@@ -126,7 +125,6 @@ func (g *group) attend(now time.Time) error {
 				g.leave(v)
 			}
 			continue
-		default:
 		}
 		if at := g.says(v); !v.open && v.ended.IsZero() && at.Addr != "" && now.Sub(v.started) >= v.warmUp {
 			v.open, v.addr = true, at.Addr

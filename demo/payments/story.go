@@ -73,12 +73,10 @@ func (s *story) open(ctx context.Context) (err error) {
 		return err
 	}
 	for limit := time.Now().Add(firstTime); s.proxyAt().Addr == ""; time.Sleep(20 * time.Millisecond) {
-		select {
-		case <-s.proxy.Done:
-			return fmt.Errorf("the payment proxy ended as it started: %w", s.proxy.Err)
-		default:
-		}
-		if time.Now().After(limit) {
+		switch {
+		case s.proxy.Ended():
+			return fmt.Errorf("the payment proxy ended as it started: %w", s.proxy.Unasked())
+		case time.Now().After(limit):
 			return fmt.Errorf("the payment proxy was not up after %v", firstTime)
 		}
 	}
@@ -173,10 +171,8 @@ func (s *story) tell(ctx context.Context) error {
 			}
 		}
 		for what, p := range map[string]*child.Process{"proxy": s.proxy, "people": s.people} {
-			select {
-			case <-p.Done:
-				return fmt.Errorf("the %s of the payment story ended: %w", what, p.Err)
-			default:
+			if p.Ended() {
+				return fmt.Errorf("the %s of the payment story ended: %w", what, p.Unasked())
 			}
 		}
 		now := time.Now()
@@ -277,12 +273,7 @@ func (s *story) finish() {
 		s.mu.Lock()
 		done := s.waits != nil
 		s.mu.Unlock()
-		select {
-		case <-s.people.Done:
-			done = true
-		default:
-		}
-		if done {
+		if done || s.people.Ended() {
 			break
 		}
 	}

@@ -224,7 +224,7 @@ func (l *lesson) measure(ctx context.Context, s *Server, during time.Duration, w
 	select {
 	case <-heard.up:
 	case <-server.Done:
-		return fmt.Errorf("%s: its server ended as it began: %w", s.Kind, orUnasked(server.Err))
+		return fmt.Errorf("%s: its server ended as it began: %w", s.Kind, server.Unasked())
 	case <-ctx.Done():
 		return nil
 	case <-time.After(upTime):
@@ -263,7 +263,7 @@ func (l *lesson) follow(ctx context.Context, s *Server, heard *hearing, w *watch
 		go func() {
 			<-p.Done
 			select {
-			case ended <- orUnasked(p.Err):
+			case ended <- p.Unasked():
 			default:
 			}
 		}()

@@ -3,7 +3,6 @@ package users
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -260,17 +259,9 @@ func startWorker(i int, addr string, c clusterConfig, hear func(workerSays), fai
 	}
 	go func() {
 		<-w.Done
-		failed <- fmt.Errorf("worker %d ended: %w", i+1, orUnasked(w.Err))
+		failed <- fmt.Errorf("worker %d ended: %w", i+1, w.Unasked())
 	}()
 	return w, nil
-}
-
-// orUnasked is why a process ended.
-func orUnasked(err error) error {
-	if err == nil {
-		return errors.New("nobody asked it to")
-	}
-	return err
 }
 
 // portFree says why addr can't be had by a server of one's own.
