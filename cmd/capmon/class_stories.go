@@ -42,25 +42,19 @@ var _ stage = (*classStories)(nil)
 
 // telling is a story as it is told once.
 type telling struct {
-	stage stage
+	stage accountable
 	began time.Time
-	over  chan struct{}
+	over  chan struct{} // closed when it is, after err was set
+	err   error
+}
 
-	mu  sync.Mutex
-	now account
-	err error
+// accountable is a stage that can say in numbers how its story stands.
+type accountable interface {
+	stage
+	account() account
 }
 
 var _ lessons.Run = (*telling)(nil)
-
-// account is what a story came to so far.
-type account struct {
-	after                  time.Duration
-	asked, served, refused int
-	left                   int
-	servers                int
-	verdict                string
-}
 
 // lesson is the class's lesson of them.
 func (c *classStories) lesson() lessons.Lesson {
@@ -88,9 +82,7 @@ func (c *classStories) step(key, name string, begin func(context.Context, *telli
 		if t == nil {
 			return account{}
 		}
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		return t.now
+		return t.stage.account()
 	}
 	return lessons.Step{
 		Key: key, Lasts: classLasts, Notes: notes,
@@ -124,10 +116,7 @@ func (c *classStories) tell(ctx context.Context, key string, begin func(context.
 	c.mu.Unlock()
 	go func() {
 		defer close(t.over)
-		err := run()
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.err = err
+		t.err = run()
 	}()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -151,25 +140,17 @@ func (t *telling) ended(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// hear notes how it stands.
-func (t *telling) hear(h account) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.now = h
-}
-
 func (t *telling) Read() lessons.Reading {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return lessons.Reading{Time: time.Since(t.began), Data: t.picture(), Own: true, Ready: t.now.after >= classEnough}
+	return lessons.Reading{Time: time.Since(t.began), Data: t.picture(), Own: true, Ready: t.stage.account().after >= classEnough}
 }
 
 // picture is the story with the verdict on its own servers: that above it is on
-// this machine. t.mu is held.
+// this machine.
 func (t *telling) picture() *ui.Story {
 	s := t.stage.story()
 	if s != nil {
-		s.Verdict = "capmon on these servers: " + t.now.verdict
+		v := t.stage.account().verdict
+		s.Verdict = "capmon on these servers: " + v.Text()
 		s.Of = classLasts
 	}
 	return s
@@ -178,9 +159,12 @@ func (t *telling) picture() *ui.Story {
 func (t *telling) Over() <-chan struct{} { return t.over }
 
 func (t *telling) Err() error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.err
+	select {
+	case <-t.over:
+		return t.err
+	default:
+		return nil
+	}
 }
 
 func (c *classStories) latest() *telling {
@@ -194,8 +178,6 @@ func (c *classStories) story() *ui.Story {
 	if t == nil {
 		return nil
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	return t.picture()
 }
 
@@ -224,11 +206,6 @@ func beginChess(ctx context.Context, t *telling) (func() error, error) {
 	w := newStoryWatch("")
 	w.in, s.Watch = newFeed(fleet.Config{Policy: policy}), w
 	t.stage = newChessStage(&s, w.in, policy, note)
-	say := s.Say
-	s.Say = func(p chess.Progress) {
-		say(p)
-		t.hear(account{p.After, p.Counts.Asked, p.Counts.Served, p.Counts.Refused, p.Counts.Left, p.Servers, p.Verdict.Text()})
-	}
 	return func() error {
 		w.begin(ctx, nil)
 		defer w.end()
@@ -258,11 +235,6 @@ func beginPayments(ctx context.Context, t *telling) (func() error, error) {
 	policy.RPSPerServer = s.PerServer
 	w.in = newFeed(paymentsFleet(policy))
 	t.stage = newPaymentsStage(&s, w.in, policy, note)
-	say := s.Say
-	s.Say = func(p payments.Progress) {
-		say(p)
-		t.hear(account{p.After, p.Counts.Asked, p.Counts.Served, p.Counts.Refused, p.Counts.Left, p.Servers, p.Verdict.Text()})
-	}
 	return func() error {
 		w.begin(ctx, nil)
 		defer w.end()
@@ -298,7 +270,7 @@ func (h *account) outcome() string {
 
 func (h *account) seen() string {
 	return fmt.Sprintf("after %s: %s asked, %s served, %s refused, %s left; %s; %s", capacity.Span(h.after.Truncate(time.Second).Seconds()),
-		count(h.asked), count(h.served), count(h.refused), count(h.left), plural(h.servers, "server"), h.verdict)
+		count(h.asked), count(h.served), count(h.refused), count(h.left), plural(h.servers, "server"), h.verdict.Text())
 }
 
 // chessPoint is the arithmetic of a warm-up for what stays.

@@ -109,7 +109,7 @@ func sayChess(out io.Writer) func(chess.Progress) {
 	return func(p chess.Progress) {
 		if due(p.After) {
 			fmt.Fprintf(out, "%4s  playing %7s, refused %6s  servers %d, starting %d, hold %7s, agents count %7s  %s\n", p.After.Round(time.Second),
-				count(p.Counts.Playing), count(p.Counts.Refused), p.Servers, p.Starting, count(p.Held), count(p.Verdict.Connections), needText(p.Verdict))
+				count(p.Counts.Playing), count(p.Counts.Refused), p.Servers, p.Starting, count(p.Held), count(p.Verdict.Connections), p.Verdict.Text())
 		}
 	}
 }

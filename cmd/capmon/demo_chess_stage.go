@@ -56,7 +56,8 @@ func (s *chessStage) say(p chess.Progress) {
 	}
 	s.now = p
 	s.players.add(float64(p.Counts.Playing))
-	s.goes(p.After, p.Servers, p.Starting, p.Verdict)
+	n := &p.Counts
+	s.goes(account{p.After, n.Asked, n.Served, n.Refused, n.Left, p.Servers, p.Verdict}, p.Starting)
 }
 
 func (s *chessStage) act(a ui.StoryAct) string { return s.give(a, s.choose) }
@@ -144,6 +145,6 @@ func (s *chessStage) line() string {
 	if s.now.Counts.Asked < s.config.Users {
 		come = "players come"
 	}
-	take := fmt.Sprintf("%s take players, each has %s seats", plural(s.open, "server"), count(s.config.PerServer))
+	take := fmt.Sprintf("%s take players, each has %s seats", plural(s.now.Servers, "server"), count(s.config.PerServer))
 	return s.happening(take, drain, cmp.Or(s.short(), come))
 }

@@ -172,7 +172,7 @@ func sayPayments(out io.Writer) func(payments.Progress) {
 	return func(p payments.Progress) {
 		if due(p.After) {
 			fmt.Fprintf(out, "%4s  asked %5s/s, refused %6s, left %s  budget burnt ×%s, burning ×%s  servers %d, starting %d  %s\n", p.After.Truncate(time.Second),
-				count(p.Last.Asked), count(p.Counts.Refused), count(p.Counts.Left), capacity.Decimal(p.Budget.Burnt, 1), capacity.Decimal(p.Budget.Burn, 1), p.Servers, p.Starting, needText(p.Verdict))
+				count(p.Last.Asked), count(p.Counts.Refused), count(p.Counts.Left), capacity.Decimal(p.Budget.Burnt, 1), capacity.Decimal(p.Budget.Burn, 1), p.Servers, p.Starting, p.Verdict.Text())
 		}
 	}
 }

@@ -42,7 +42,8 @@ func (s *paymentsStage) say(p payments.Progress) {
 	s.now = p
 	s.requests.add(float64(p.Last.Served-p.LastHits), float64(p.Last.Refused+p.Last.Left), float64(p.LastHits), float64(p.Servers)*s.config.PerServer)
 	s.burning.add(p.Budget.Burn)
-	s.goes(p.After, p.Servers, p.Starting, p.Verdict)
+	n := &p.Counts
+	s.goes(account{p.After, n.Asked, n.Served, n.Refused, n.Left, p.Servers, p.Verdict}, p.Starting)
 }
 
 // festival says whether people ask at the festival's rate.
@@ -144,7 +145,7 @@ func (s *paymentsStage) cache() string {
 
 // line says what goes on.
 func (s *paymentsStage) line() string {
-	take := fmt.Sprintf("%s a second; %s take %s", capacity.Amount(s.now.Rate), plural(s.open, "server"), capacity.Amount(float64(s.open)*s.config.PerServer))
+	take := fmt.Sprintf("%s a second; %s take %s", capacity.Amount(s.now.Rate), plural(s.now.Servers, "server"), capacity.Amount(float64(s.now.Servers)*s.config.PerServer))
 	if s.festival() {
 		take = "the festival: " + take
 	}

@@ -124,14 +124,6 @@ func fifths() func(after time.Duration) bool {
 	}
 }
 
-// needText is what capmon recommends, by its formula.
-func needText(v stories.Verdict) string {
-	if !v.OK {
-		return "need ?"
-	}
-	return v.Formula
-}
-
 // storyWatch is capmon looking at the processes of a story.
 type storyWatch struct {
 	in     *feed

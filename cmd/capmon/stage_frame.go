@@ -22,15 +22,22 @@ type frame[O comparable] struct {
 	most   int    // servers
 	note   string // what the machine has no room for
 
-	mu             sync.Mutex
-	policy         fleet.Policy
-	told           bool // it has begun
-	after          time.Duration
-	open, starting int
-	verdict        stories.Verdict
-	servers        course // open, starting, need
-	events         []ui.StoryEvent
-	over           string // why there is no more of it; "": it goes on
+	mu       sync.Mutex
+	policy   fleet.Policy
+	told     bool // it has begun
+	stands   account
+	starting int
+	servers  course // open, starting, need
+	events   []ui.StoryEvent
+	over     string // why there is no more of it; "": it goes on
+}
+
+// account is what a story came to so far.
+type account struct {
+	after                        time.Duration
+	asked, served, refused, left int
+	servers                      int
+	verdict                      stories.Verdict
 }
 
 // newOrders is as many as may wait for a story.
@@ -45,11 +52,17 @@ var (
 // storyEvents is how many events are kept.
 const storyEvents = 60
 
-// goes notes how the group stands. mu is held, as in all that follow but tell,
-// ended and give.
-func (f *frame[O]) goes(after time.Duration, open, starting int, v stories.Verdict) {
-	f.told, f.after, f.open, f.starting, f.verdict = true, after, open, starting, v
-	f.servers.add(float64(open), float64(starting), known(v.OK, v.Need))
+// goes notes how it stands, with the servers that warm up. mu is held, as in all
+// that follow but account, tell, ended and give.
+func (f *frame[O]) goes(a account, starting int) {
+	f.told, f.stands, f.starting = true, a, starting
+	f.servers.add(float64(a.servers), float64(starting), known(a.verdict.OK, a.verdict.Need))
+}
+
+func (f *frame[O]) account() account {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stands
 }
 
 func (f *frame[O]) tell(e stories.Event) {
@@ -63,7 +76,7 @@ func (f *frame[O]) ended(why error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.over = "the story is over: " + why.Error()
-	f.happened(ui.StoryEvent{After: f.after, Text: f.over, Mark: true})
+	f.happened(ui.StoryEvent{After: f.stands.after, Text: f.over, Mark: true})
 	wake(f.in.changed)
 }
 
@@ -100,7 +113,7 @@ func (f *frame[O]) give(a ui.StoryAct, choose func(ui.StoryAct) (o O, said strin
 	}
 	if a.Do == ui.StoryChange {
 		f.in.setPolicy(f.policy)
-		f.happened(ui.StoryEvent{After: f.after, Text: said + ", by key"})
+		f.happened(ui.StoryEvent{After: f.stands.after, Text: said + ", by key"})
 	}
 	return said
 }
@@ -135,11 +148,11 @@ func (f *frame[O]) settings(first string) []ui.StorySetting {
 // group is the chart of the servers.
 func (f *frame[O]) group() ui.StoryChart {
 	need := "?"
-	if f.verdict.OK {
-		need = strconv.Itoa(f.verdict.Need)
+	if v := &f.stands.verdict; v.OK {
+		need = strconv.Itoa(v.Need)
 	}
 	return ui.StoryChart{Name: "servers", Step: f.servers.step, Top: float64(f.most), TopIs: "max", Lines: []ui.StoryLine{
-		{Name: "open", Now: strconv.Itoa(f.open), Values: f.servers.line(0)},
+		{Name: "open", Now: strconv.Itoa(f.stands.servers), Values: f.servers.line(0)},
 		{Name: "starting", Now: strconv.Itoa(f.starting), Values: f.servers.line(1)},
 		{Name: "need", Now: need, Values: f.servers.line(2), Over: true},
 	}}
@@ -161,8 +174,9 @@ func (f *frame[O]) happening(take string, more ...string) string {
 
 // short says how many servers there may not be; "": none.
 func (f *frame[O]) short() string {
-	if !f.verdict.OK || f.verdict.Short <= 0 {
+	v := &f.stands.verdict
+	if !v.OK || v.Short <= 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d more are needed than the %d there may be", f.verdict.Short, f.most)
+	return fmt.Sprintf("%d more are needed than the %d there may be", v.Short, f.most)
 }

@@ -27,10 +27,10 @@ type Verdict struct {
 	Connections      int // that the agents count
 }
 
-// Text is the formula behind it; "?" while too little is known.
+// Text is the formula behind it.
 func (v *Verdict) Text() string {
 	if !v.OK {
-		return "?"
+		return "need ?"
 	}
 	return v.Formula
 }
