@@ -65,6 +65,15 @@ func appendMessage(b []byte, m proto.Message) ([]byte, error) {
 	return proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(b, m)
 }
 
+func appendMessages[M proto.Message](b []byte, list []M) (_ []byte, err error) {
+	for _, m := range list {
+		if b, err = appendMessage(b, m); err != nil {
+			break
+		}
+	}
+	return b, err
+}
+
 // appendBody writes what is of the event's own kind.
 func (e *Event) appendBody(b []byte) (_ []byte, err error) {
 	switch e.What {
@@ -73,19 +82,9 @@ func (e *Event) appendBody(b []byte) (_ []byte, err error) {
 	case Machine:
 		b, err = appendMessage(b, e.Machine)
 	case Samples, Detail:
-		b = binary.LittleEndian.AppendUint64(b, e.Epoch)
-		for _, s := range e.Samples {
-			if b, err = appendMessage(b, s); err != nil {
-				break
-			}
-		}
+		b, err = appendMessages(binary.LittleEndian.AppendUint64(b, e.Epoch), e.Samples)
 	case Points:
-		b = binary.LittleEndian.AppendUint64(b, e.Epoch)
-		for _, p := range e.Points {
-			if b, err = appendMessage(b, p); err != nil {
-				break
-			}
-		}
+		b, err = appendMessages(binary.LittleEndian.AppendUint64(b, e.Epoch), e.Points)
 	case Dropped, Lost:
 		b = binary.AppendUvarint(b, e.N)
 	case Link:

@@ -104,7 +104,8 @@ func all(r *Reader, from time.Time) ([]Event, error) {
 	}
 }
 
-// first is the copy of a run's first sample that a recording keeps besides.
+// withFirst is list with the copies of a run's first sample that a recording keeps
+// besides.
 func withFirst(list []Event) []Event {
 	var out []Event
 	for _, e := range list {
