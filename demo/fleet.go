@@ -112,7 +112,7 @@ func (f *Fleet) Policy() fleet.Policy {
 	return fleet.Policy{Target: 0.80, Spare: 1, PerServer: PerServer, Min: 2, Max: n + max(1, n/9), WarmUp: 3 * time.Minute}
 }
 
-// epochOf is never 0.
+// epoch is never 0.
 func (p *profile) epoch() uint64 { return mix(p.key) | 1 }
 
 // Machine is what a host says about itself; the caller may keep it.

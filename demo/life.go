@@ -20,7 +20,7 @@ const (
 	dawn      = 4 * 3600.0
 )
 
-// users is how many there are at Unix second t.
+// usersAt is how many users there are at Unix second t.
 func (p *profile) usersAt(t float64) float64 {
 	return p.users * (dayMean - dayWave*math.Cos(2*math.Pi*(t-dawn)/day) + halfDay*math.Sin(4*math.Pi*t/day) +
 		slowWave*math.Sin(2*math.Pi*t/p.period[0]+p.phase[0]) + quickWave*math.Sin(2*math.Pi*t/p.period[1]+p.phase[1]))

@@ -20,14 +20,24 @@ func Do(n int) {
 // whose name is that of the process. The thread ends with the goroutine that
 // called it.
 func OnThread(name string, f func()) {
+	onOwnThread(func() {
+		nameThread(name)
+		f()
+	})
+}
+
+// onOwnThread runs f on a thread that is not the first and never unlocked: one
+// that was named, niced and pinned ends with its goroutine instead of serving
+// others.
+func onOwnThread(f func()) {
 	runtime.LockOSThread()
 	if onMainThread() {
+		// It can't end, and its name is the process's: it waits for another.
 		var other sync.WaitGroup
-		other.Go(func() { OnThread(name, f) })
+		other.Go(func() { onOwnThread(f) })
 		other.Wait()
 		runtime.UnlockOSThread()
 		return
 	}
-	nameThread(name)
 	f()
 }

@@ -50,7 +50,7 @@ func newThreads(s Spec, first int) (*threads, error) {
 	}
 	ready := make(chan error)
 	for i := range t.counters {
-		t.done.Go(func() { t.thread(i, ready) })
+		t.done.Go(func() { onOwnThread(func() { t.thread(i, ready) }) })
 	}
 	var err error
 	for range t.counters {
@@ -90,17 +90,6 @@ func (t *threads) time() time.Duration {
 }
 
 func (t *threads) thread(i int, ready chan<- error) {
-	// Never unlocked: a thread that was named, niced and pinned ends with its
-	// goroutine instead of serving others.
-	runtime.LockOSThread()
-	if onMainThread() {
-		// It can't end, and its name is the process's: it waits for another.
-		var other sync.WaitGroup
-		other.Go(func() { t.thread(i, ready) })
-		other.Wait()
-		runtime.UnlockOSThread()
-		return
-	}
 	err := t.settle(i)
 	ready <- err
 	<-t.begin
@@ -156,8 +145,8 @@ var result atomic.Uint64
 
 // paced is busy for its share of each period, by the clock of the thread where
 // that is fine enough: a machine that has no time for it delays the share, it
-// does not shorten it. What it ran too long it
-// rests in the next period; what it could not run in a period is not made up for.
+// does not shorten it. What it ran too long it rests in the next period; what it
+// could not run in a period is not made up for.
 func (t *threads) paced(c *counter) {
 	start, at, next := threadCPU(), paceClock(), time.Now()
 	share := time.Duration(t.spec.Duty * float64(period))
