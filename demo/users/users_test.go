@@ -109,9 +109,11 @@ func TestTooManyUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &r.Servers[0]
-	if s.Refused == 0 || s.Served == 0 || s.Refused < s.Served || s.Asked != s.Served+s.Refused+s.Left {
-		t.Errorf("%+v: want most refused, and a sum", s.Counts)
+	// However slow a busy machine makes the users: what one thread can do, and the
+	// queue at the end.
+	s, most := &r.Servers[0], int(1.5*c.Each.Seconds()/r.Work)+int(longest/c.Work)
+	if s.Refused == 0 || s.Served == 0 || s.Served > most || s.Asked != s.Served+s.Refused+s.Left {
+		t.Errorf("%+v: want some refused, %d served at most, and a sum", s.Counts, most)
 	}
 }
 
