@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"capmon/demo/child"
+	"capmon/demo/stories"
 	"capmon/demo/waits"
 )
 
@@ -190,7 +191,7 @@ func (p *crowd) player(i int) {
 			f.Close() // too late: it was counted as one that left
 			return
 		}
-		home := p.play(f, i, unit(p.config.Seed+again, uint64(i)))
+		home := p.play(f, i, stories.Chance(p.config.Seed+again, uint64(i)))
 		f.Close()
 		p.count(func(c *Counts) {
 			if c.Playing--; home {
@@ -207,7 +208,7 @@ func (p *crowd) player(i int) {
 
 // again waits as a person does who sees the game stop: two seconds at most.
 func (p *crowd) again(i int, nth uint64) {
-	time.Sleep(time.Duration(unit(p.config.Seed+nth+1, uint64(i)) * float64(2*time.Second)))
+	time.Sleep(time.Duration(stories.Chance(p.config.Seed+nth+1, uint64(i)) * float64(2*time.Second)))
 }
 
 // join asks the lobby for a seat, and takes it.

@@ -3,6 +3,8 @@ package payments
 import (
 	"fmt"
 	"net/http"
+
+	"capmon/demo/stories"
 )
 
 // accounts are the people who have one; some are asked for far more often than
@@ -24,9 +26,9 @@ const (
 // questionOf is what the person behind a request asks: one of five pays, two
 // look at their balance, two at what there is to buy.
 func questionOf(seed, request uint64) question {
-	account := unit(seed+1, request)
+	account := stories.Chance(seed+1, request)
 	who := int(account * account * account * accounts)
-	switch kind := unit(seed+2, request); {
+	switch kind := stories.Chance(seed+2, request); {
 	case kind < 0.2:
 		return question{http.MethodPost, fmt.Sprintf("%s?account=%d&payment=%d", payPath, who, request)}
 	case kind < 0.6:

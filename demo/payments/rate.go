@@ -3,6 +3,8 @@ package payments
 import (
 	"math"
 	"time"
+
+	"capmon/demo/stories"
 )
 
 // phase is a rate of requests from a moment on, until the next begins.
@@ -81,12 +83,4 @@ func (r rates) times(at time.Duration, by float64) rates {
 
 // gap is what lies between two requests where one comes a unit of time: as
 // people who do not know of each other come. The seed gives each its own.
-func gap(seed, request uint64) float64 { return -math.Log(1 - unit(seed, request)) }
-
-// unit is a number 0..1, below 1, for each seed and number.
-func unit(seed, n uint64) float64 {
-	x := seed*0x9e3779b97f4a7c15 + n + 1
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return float64((x^x>>31)>>11) / (1 << 53)
-}
+func gap(seed, request uint64) float64 { return -math.Log(1 - stories.Chance(seed, request)) }
