@@ -8,6 +8,7 @@ import (
 
 	"capmon/capacity"
 	"capmon/demo/chess"
+	"capmon/demo/child"
 	"capmon/demo/lessons"
 	"capmon/demo/payments"
 	"capmon/fleet"
@@ -231,7 +232,7 @@ func beginPayments(ctx context.Context, t *telling) (func() error, error) {
 	if s.Speed, err = payments.Measure(ctx); err != nil {
 		return nil, err
 	}
-	note := s.Fit(chess.RoomHere().Files)
+	note := s.Fit(child.FilesHere())
 	policy.RPSPerServer = s.PerServer
 	w.in = newFeed(paymentsFleet(policy))
 	t.stage = newPaymentsStage(&s, w.in, policy, note)

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"capmon/capacity"
-	"capmon/demo/chess"
+	"capmon/demo/child"
 	"capmon/demo/payments"
 	"capmon/fleet"
 )
@@ -80,7 +80,7 @@ func runPayments(cmd *cobra.Command, f *paymentsFlags) error {
 	if s.Speed, err = payments.Measure(cmd.Context()); err != nil {
 		return err
 	}
-	note := s.Fit(chess.RoomHere().Files)
+	note := s.Fit(child.FilesHere())
 	policy.RPSPerServer = s.PerServer
 	w.in = newFeed(paymentsFleet(policy))
 	tell := func(ctx context.Context) (any, []string, error) {
@@ -180,8 +180,8 @@ func sayPayments(out io.Writer) func(payments.Progress) {
 // paid is what became of the requests, in lines.
 func paid(r payments.Result) []string {
 	sum := fmt.Sprintf("asked %s = served %s + refused %s + left %s", count(r.Asked), count(r.Served), count(r.Refused), count(r.Left))
-	if r.Playing > 0 {
-		sum += " + waiting " + count(r.Playing)
+	if r.Waiting > 0 {
+		sum += " + waiting " + count(r.Waiting)
 	}
 	if w := r.Waited; w.P50 != nil {
 		sum += fmt.Sprintf("; served within %s, 99%% within %s", span(w.P50), span(w.P99))

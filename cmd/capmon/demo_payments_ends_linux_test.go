@@ -65,7 +65,7 @@ func TestPaymentsOnAPoorMachine(t *testing.T) {
 		t.Helper()
 		<-p.done
 		var r payments.Result
-		if err := json.Unmarshal([]byte(p.out.String()), &r); err != nil || r.Asked == 0 || r.Served == 0 || r.Asked != r.Served+r.Refused+r.Left || r.Playing != 0 {
+		if err := json.Unmarshal([]byte(p.out.String()), &r); err != nil || r.Asked == 0 || r.Served == 0 || r.Asked != r.Served+r.Refused+r.Left || r.Waiting != 0 {
 			t.Errorf("%+v, %v; it said %s", r.Counts, err, p.errs)
 		}
 		return r, p.errs.String()

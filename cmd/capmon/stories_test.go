@@ -139,7 +139,7 @@ func paysUp(ts *testscript.TestScript, neg bool, args []string) {
 	if err := errors.Join(err, json.Unmarshal([]byte(ts.ReadFile("stdout")), &r)); err != nil {
 		ts.Fatalf("%v", err)
 	}
-	if r.Asked == 0 || r.Served == 0 || r.Asked != r.Served+r.Refused+r.Left || r.Playing != 0 || r.Budget.Bad != r.Refused+r.Left {
+	if r.Asked == 0 || r.Served == 0 || r.Asked != r.Served+r.Refused+r.Left || r.Waiting != 0 || r.Budget.Bad != r.Refused+r.Left {
 		ts.Fatalf("does not add up: %+v, budget %+v", r.Counts, r.Budget)
 	}
 	most := func(list []stories.Step) int {

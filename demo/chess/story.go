@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"time"
 
+	"capmon/demo/child"
 	"capmon/demo/stories"
 )
 
@@ -51,7 +52,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	s.begin = time.Now()
 	s.happened(false, "%d servers take players", s.group.opened())
 	stories.Note(&s.result.Servers, s.begin, s.group.opened())
-	err = s.crowds.begin(playerProcesses(c.Users, RoomHere().Files), playersConfig{
+	err = s.crowds.begin(playerProcesses(c.Users, child.FilesHere()), playersConfig{
 		Lobby: l.Addr().String(), Users: c.Users, Seed: c.Seed, Begin: s.begin, Ramp: c.Ramp, Think: c.Think, Stay: c.Stay,
 	})
 	if err == nil {

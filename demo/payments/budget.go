@@ -24,7 +24,7 @@ const burnTime = 10 // seconds
 
 // budget works out a Budget from what was asked and bad in each second so far;
 // everyday is a rate of requests.
-func budget(sla float64, each []second, everyday float64) Budget {
+func budget(sla float64, each []Counts, everyday float64) Budget {
 	b := Budget{SLA: sla}
 	asked, bad, of := 0, 0, 0
 	for i, s := range each {
@@ -49,9 +49,3 @@ func share(a, b float64) float64 {
 	}
 	return a / b
 }
-
-// second is what happened within one.
-type second struct{ Counts }
-
-// bad are those of it that the promise was not kept to.
-func (s second) bad() int { return s.Refused + s.Left }

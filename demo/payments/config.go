@@ -58,23 +58,26 @@ const (
 	PoolEdge    = "edge"
 )
 
-// Counts add up: Asked = Served + Refused + Left + Playing, of whom there are
+// Counts add up: Asked = Served + Refused + Left + Waiting, of whom there are
 // none at the end.
 type Counts struct {
 	Asked   int `json:"asked"`
 	Served  int `json:"served"`
 	Refused int `json:"refused"`     // told at once that there is no room
 	Left    int `json:"left"`        // had no answer in time
-	Playing int `json:"playing_now"` // wait for their answer
+	Waiting int `json:"waiting_now"` // for their answer
 }
+
+// bad are those that the promise was not kept to.
+func (c Counts) bad() int { return c.Refused + c.Left }
 
 // minus is what happened since o.
 func (c Counts) minus(o Counts) Counts {
-	return Counts{c.Asked - o.Asked, c.Served - o.Served, c.Refused - o.Refused, c.Left - o.Left, c.Playing - o.Playing}
+	return Counts{c.Asked - o.Asked, c.Served - o.Served, c.Refused - o.Refused, c.Left - o.Left, c.Waiting - o.Waiting}
 }
 
 func (c Counts) plus(o Counts) Counts {
-	return Counts{c.Asked + o.Asked, c.Served + o.Served, c.Refused + o.Refused, c.Left + o.Left, c.Playing + o.Playing}
+	return Counts{c.Asked + o.Asked, c.Served + o.Served, c.Refused + o.Refused, c.Left + o.Left, c.Waiting + o.Waiting}
 }
 
 // Cache is what the proxy answered without a server, and what it could not.

@@ -155,13 +155,13 @@ func (p *crowd) come(ctx context.Context) {
 
 // person asks once.
 func (p *crowd) person(ctx context.Context, i uint64) {
-	p.count(func(c *Counts) { c.Asked++; c.Playing++ })
+	p.count(func(c *Counts) { c.Asked++; c.Waiting++ })
 	asked := time.Now()
 	// Who has asked waits for the answer, even when no more people come.
 	status, err := ask(context.WithoutCancel(ctx), p.http, "http://"+p.config.Proxy, questionOf(p.config.Seed, i))
 	took := time.Since(asked)
 	p.count(func(c *Counts) {
-		c.Playing--
+		c.Waiting--
 		switch {
 		case err != nil || took > p.config.Patience: // on a busy machine an answer may come before the end of the patience is seen
 			c.Left++

@@ -79,13 +79,13 @@ func TestQuestions(t *testing.T) {
 }
 
 func TestBudget(t *testing.T) {
-	s := func(asked, refused, left int) second {
-		return second{Counts{Asked: asked, Served: asked - refused - left, Refused: refused, Left: left}}
+	s := func(asked, refused, left int) Counts {
+		return Counts{Asked: asked, Served: asked - refused - left, Refused: refused, Left: left}
 	}
 	if b := budget(0.999, nil, 100); b != (Budget{SLA: 0.999}) {
 		t.Errorf("of nothing: %+v", b)
 	}
-	var each []second
+	var each []Counts
 	for range 20 {
 		each = append(each, s(100, 0, 0))
 	}

@@ -307,7 +307,7 @@ func TestPeople(t *testing.T) {
 			return c.say().Counts
 		}
 		n := tell(rates{{0, 50}}, nil)
-		if n.Asked != n.Served+n.Refused+n.Left || n.Playing != 0 || n.Asked < 420 || n.Asked > 580 {
+		if n.Asked != n.Served+n.Refused+n.Left || n.Waiting != 0 || n.Asked < 420 || n.Asked > 580 {
 			t.Errorf("%+v", n)
 		}
 		if n.Refused < n.Asked/10 || n.Left < n.Asked/4 || n.Served < n.Asked/4 {

@@ -30,8 +30,8 @@ type story struct {
 	at     proxySays
 	counts Counts
 	waits  *waits.Waits // once the people have stopped
-	each   []second
-	hits   []int // by the second
+	each   []Counts     // by the second
+	hits   []int        // of the cache, likewise
 }
 
 // leadTime is from when the people are started until the first may come.
@@ -125,9 +125,9 @@ func (s *story) hearPeople(line []byte) {
 	defer s.mu.Unlock()
 	i := max(int(say.After/time.Second), 0)
 	for len(s.each) <= i {
-		s.each = append(s.each, second{})
+		s.each = append(s.each, Counts{})
 	}
-	s.each[i].Counts = s.each[i].plus(say.Counts.minus(s.counts))
+	s.each[i] = s.each[i].plus(say.Counts.minus(s.counts))
 	s.counts = say.Counts
 	if say.End {
 		s.waits = say.Waits
@@ -255,7 +255,7 @@ func (s *story) progress(now time.Time) Progress {
 	p.Counts, p.Cache = s.counts, s.at.Cache
 	p.Budget = budget(c.SLA, s.each, c.RPS)
 	if i := len(s.each) - 2; i >= 0 {
-		p.Last = s.each[i].Counts
+		p.Last = s.each[i]
 		if i < len(s.hits) {
 			p.LastHits = s.hits[i]
 		}

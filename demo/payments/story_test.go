@@ -129,7 +129,7 @@ func TestStory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if r.Asked != r.Served+r.Refused+r.Left || r.Playing != 0 || r.Asked == 0 {
+			if r.Asked != r.Served+r.Refused+r.Left || r.Waiting != 0 || r.Asked == 0 {
 				t.Errorf("do not add up: %+v", r.Counts)
 			}
 			c.check(t, r, events)
@@ -230,7 +230,7 @@ func TestBrokenOff(t *testing.T) {
 		}
 	}
 	r, err := Run(ctx, c)
-	if err != nil || r.Asked == 0 || r.Asked != r.Served+r.Refused+r.Left || r.Playing != 0 {
+	if err != nil || r.Asked == 0 || r.Asked != r.Served+r.Refused+r.Left || r.Waiting != 0 {
 		t.Errorf("%+v, %v", r.Counts, err)
 	}
 }

@@ -86,7 +86,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 	}
 	usable, _ := collectors.Usable(collectors.Config{})
 	cores, note := coresHere(usable)
-	l := &lesson{config: c, cores: cores, usable: usable, files: FilesHere(), begin: time.Now()}
+	l := &lesson{config: c, cores: cores, usable: usable, files: child.FilesHere(), begin: time.Now()}
 	notes := l.config.settle(l.cores, l.files)
 	if note != "" {
 		notes = append(notes, note)

@@ -31,7 +31,7 @@ var Allowed = map[string]Layer{
 	"internal/small":         {Libraries: []string{"golang.org/x/sys"}},
 	"internal/layers":        {},
 	"cmd/capmon": {
-		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "demo/lessons", "demo/load", "demo/payments", "demo/stories", "demo/users", "fleet", "fleet/report", "internal/crash", "internal/small", "record", "sample", "ui"},
+		Ours: []string{"agents", "alerts", "capacity", "collectors", "demo", "demo/chess", "demo/child", "demo/lessons", "demo/load", "demo/payments", "demo/stories", "demo/users", "fleet", "fleet/report", "internal/crash", "internal/small", "record", "sample", "ui"},
 		Libraries: []string{
 			"github.com/spf13/", "github.com/muesli/", "github.com/pelletier/go-toml/v2", "golang.org/x/sys",
 			"golang.org/x/sync", "github.com/charmbracelet/x/term", "google.golang.org/protobuf",

@@ -1,4 +1,4 @@
-package users
+package child
 
 // FilesHere is how many files one process may have open; 0: there is no limit
 // of sockets here.

@@ -1,5 +1,3 @@
-//go:build unix
-
 package chess
 
 import (
@@ -7,19 +5,13 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"capmon/demo/child"
 )
 
-// RoomHere is what this machine has for connections. The files are the hard
-// limit: a Go program raises its own to that when it starts.
+// RoomHere is what this machine has for connections.
 func RoomHere() Room {
-	var r Room
-	var l syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) == nil {
-		r.Files = int(min(uint64(l.Max), 1<<30))
-	}
-	r.Memory = freeMemory("/proc/meminfo")
-	return r
+	return Room{Files: child.FilesHere(), Memory: freeMemory("/proc/meminfo")}
 }
 
 // freeMemory is MemAvailable; 0 where there is no such file.
