@@ -68,24 +68,15 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 		}
 	}
 	go func() { failed <- g.serve(game) }()
-	say := child.NewTeller(out)
-	say.Tell(says)
 	_, end := child.Orders(in)
-	tick := time.NewTicker(200 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-end:
-			return nil
-		case err := <-failed:
-			return fmt.Errorf("chess server %s: %w", c.Name, err)
-		case <-tick.C:
-			if n := int(g.playing.Load()); n != says.Playing {
-				says.Playing = n
-				say.Tell(says)
-			}
-		}
+	err = child.TellChanges(out, 200*time.Millisecond, end, failed, func() serverSays {
+		says.Playing = int(g.playing.Load())
+		return says
+	})
+	if err != nil {
+		return fmt.Errorf("chess server %s: %w", c.Name, err)
 	}
+	return nil
 }
 
 // look is what the server's own agent sees of it.

@@ -92,6 +92,29 @@ func (t *Teller) Tell(v any) {
 	}
 }
 
+// TellChanges tells what now is, and again, every so often, when it has changed:
+// until end, or with the error of what failed.
+func TellChanges[T comparable](out io.Writer, every time.Duration, end <-chan struct{}, failed <-chan error, now func() T) error {
+	say := NewTeller(out)
+	said := now()
+	say.Tell(said)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-end:
+			return nil
+		case err := <-failed:
+			return err
+		case <-tick.C:
+			if n := now(); n != said {
+				said = n
+				say.Tell(said)
+			}
+		}
+	}
+}
+
 // Process is a process that this one started.
 type Process struct {
 	cmd  *exec.Cmd

@@ -1,12 +1,16 @@
 package child
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestMain(m *testing.M) {
@@ -61,4 +65,27 @@ func TestUnasked(t *testing.T) {
 			t.Errorf("%s: %v, want %q", role, err, want)
 		}
 	}
+}
+
+// What is told is told again when it has changed, and not else.
+func TestTellChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		var n atomic.Int64
+		end, failed, done := make(chan struct{}), make(chan error, 1), make(chan error)
+		tell := func() { done <- TellChanges(&out, time.Second, end, failed, n.Load) }
+		go tell()
+		time.Sleep(3500 * time.Millisecond)
+		n.Store(5)
+		time.Sleep(2 * time.Second)
+		failed <- errors.New("the port is gone")
+		if err := <-done; err == nil || err.Error() != "the port is gone" || out.String() != "0\n5\n" {
+			t.Errorf("%v, told %q", err, &out)
+		}
+		go tell()
+		close(end)
+		if err := <-done; err != nil {
+			t.Errorf("at its end: %v", err)
+		}
+	})
 }

@@ -16,32 +16,28 @@ import (
 type places struct{ web, agent string }
 
 // serve is a child that answers requests and has an agent of its own, until then
-// returns or something fails.
-func serve(name, ip, pool string, cores float64, version string, h http.Handler, t *traffic, then func(context.Context, places) error) error {
+// returns, which is told what fails.
+func serve(name, ip, pool string, cores float64, version string, h http.Handler, t *traffic, then func(ctx context.Context, at places, failed <-chan error) error) error {
 	l, err := stories.Listen(ip)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	ended := make(chan error, 3)
+	failed := make(chan error, 3)
 	agent, err := stories.Agent(ctx, ip, agents.Config{
 		Source:   stories.NewProcess(pool, l.Addr().(*net.TCPAddr).Port, cores, t.look),
 		Hostname: name, Version: version, Labels: map[string]string{"pool": pool, "role": pool},
-	}, ended)
+	}, failed)
 	if err != nil {
 		return err
 	}
 	web := &http.Server{Handler: h, ConnState: t.state, ReadHeaderTimeout: headerTime}
-	go func() { ended <- web.Serve(l) }()
-	over := make(chan error, 1)
-	go func() { over <- then(ctx, places{l.Addr().String(), agent}) }()
-	select {
-	case err := <-over:
-		return err
-	case err := <-ended:
+	go func() { failed <- web.Serve(l) }()
+	if err := then(ctx, places{l.Addr().String(), agent}, failed); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	return nil
 }
 
 // look is what that agent sees.

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"capmon/demo/child"
 )
 
 // proxyConfig is what the proxy is told at its beginning.
@@ -196,13 +198,13 @@ func runProxy(line []byte, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("payment proxy: %w", err)
 	}
 	p := newProxy(c)
-	return serve("proxy", c.IP, PoolEdge, c.Cores, c.Version, p, &p.meter, func(_ context.Context, at places) error {
+	return serve("proxy", c.IP, PoolEdge, c.Cores, c.Version, p, &p.meter, func(_ context.Context, at places, failed <-chan error) error {
 		end := make(chan struct{})
 		go func() {
 			defer close(end)
 			orders(in, p.order)
 		}()
-		return tellUntil(end, out, func() proxySays { return proxySays{at.web, at.agent, p.cache.count()} })
+		return child.TellChanges(out, sayEvery, end, failed, func() proxySays { return proxySays{at.web, at.agent, p.cache.count()} })
 	})
 }
 

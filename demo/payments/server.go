@@ -127,29 +127,9 @@ func runServer(line []byte, in io.Reader, out io.Writer) error {
 		return fmt.Errorf("payment server: %w", err)
 	}
 	s := newPayServer(c)
-	return serve(c.Name, c.IP, PoolServers, c.Cores, c.Version, s, &s.meter, func(ctx context.Context, at places) error {
+	return serve(c.Name, c.IP, PoolServers, c.Cores, c.Version, s, &s.meter, func(ctx context.Context, at places, failed <-chan error) error {
 		go s.run(ctx)
 		_, end := child.Orders(in)
-		return tellUntil(end, out, func() serverSays { return serverSays{at.web, at.agent, int(s.meter.inside.Load())} })
+		return child.TellChanges(out, sayEvery, end, failed, func() serverSays { return serverSays{at.web, at.agent, int(s.meter.inside.Load())} })
 	})
-}
-
-// tellUntil tells what changed until the end.
-func tellUntil[T comparable](end <-chan struct{}, out io.Writer, now func() T) error {
-	say := child.NewTeller(out)
-	said := now()
-	say.Tell(said)
-	tick := time.NewTicker(sayEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-end:
-			return nil
-		case <-tick.C:
-			if n := now(); n != said {
-				said = n
-				say.Tell(said)
-			}
-		}
-	}
 }
