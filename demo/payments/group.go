@@ -27,15 +27,12 @@ type group struct {
 	list   []*server
 	going  sync.WaitGroup // servers that end
 
-	mu sync.Mutex
-	at []serverSays // by number
-	up []time.Time  // when they first said something
+	mu sync.Mutex // of what servers say
 }
 
 // server is one of the group.
 type server struct {
 	name    string
-	number  int
 	child   *child.Process
 	warmUp  time.Duration
 	started time.Time
@@ -44,25 +41,27 @@ type server struct {
 	ended   time.Time // takes none any more: it died, or was told to go; zero: neither
 	died    bool
 	left    bool // nobody watches it any more
+
+	// Behind the group's mu:
+	says serverSays // last
+	up   time.Time  // when it first said something
 }
 
 // start begins a server; it takes no requests yet.
 func (g *group) start(warmUp time.Duration) error {
 	number := len(g.list)
-	g.mu.Lock()
-	g.at, g.up = append(g.at, serverSays{}), append(g.up, time.Time{})
-	g.mu.Unlock()
 	c := g.config
-	name := fmt.Sprintf("pay-%d", number+1)
-	begun, err := child.Begin(roleServer, serverConfig{
-		Name: name, IP: fmt.Sprintf("127.0.2.%d", number%200+1), Slot: time.Duration(float64(time.Second) / c.PerServer), Loops: c.loops(),
+	v := &server{name: fmt.Sprintf("pay-%d", number+1), warmUp: warmUp}
+	var err error
+	v.child, err = child.Begin(roleServer, serverConfig{
+		Name: v.name, IP: fmt.Sprintf("127.0.2.%d", number%200+1), Slot: time.Duration(float64(time.Second) / c.PerServer), Loops: c.loops(),
 		Queue: c.Queue, Cores: c.cores(), Version: c.Version,
 	}, func(line []byte) {
 		var say serverSays
 		if json.Unmarshal(line, &say) == nil {
 			g.mu.Lock()
-			if g.at[number] = say; g.up[number].IsZero() {
-				g.up[number] = time.Now()
+			if v.says = say; v.up.IsZero() {
+				v.up = time.Now()
 			}
 			g.mu.Unlock()
 		}
@@ -70,15 +69,16 @@ func (g *group) start(warmUp time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("%w: this machine takes no more processes or files: try fewer servers at most (--max) or more open files (ulimit -n)", err)
 	}
-	g.list = append(g.list, &server{name: name, number: number, child: begun, warmUp: warmUp, started: time.Now()})
+	v.started = time.Now()
+	g.list = append(g.list, v)
 	return nil
 }
 
-// says is what a server said last.
-func (g *group) says(v *server) serverSays {
+// said is what a server said last.
+func (g *group) said(v *server) serverSays {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.at[v.number]
+	return v.says
 }
 
 // firstTime is how long the first servers, the proxy and the people have to come
@@ -110,7 +110,7 @@ func (g *group) first(ctx context.Context) error {
 // attend opens the servers that are warm and sees which have died. A server that
 // ends before it was open is an error.
 func (g *group) attend(now time.Time) error {
-	for _, v := range g.list {
+	for i, v := range g.list {
 		if v.child.Ended() {
 			switch {
 			case !v.ended.IsZero():
@@ -126,11 +126,11 @@ func (g *group) attend(now time.Time) error {
 			}
 			continue
 		}
-		if at := g.says(v); !v.open && v.ended.IsZero() && at.Addr != "" && now.Sub(v.started) >= v.warmUp {
+		if at := g.said(v); !v.open && v.ended.IsZero() && at.Addr != "" && now.Sub(v.started) >= v.warmUp {
 			v.open, v.addr = true, at.Addr
 			g.order(proxyOrder{Add: v.addr})
 			g.config.Watch.Follow(v.name, at.Agent)
-			if v.warmUp > 0 || v.number >= g.config.Min {
+			if v.warmUp > 0 || i >= g.config.Min {
 				g.tell(false, "%s is warm: %s open", v.name, left(g.opened()))
 			}
 		}
@@ -191,7 +191,7 @@ func (g *group) become(n, seen int, now time.Time) error {
 			}
 			g.leave(v)
 			g.going.Go(func() {
-				for limit := time.Now().Add(drainTime); g.says(v).Inside > 0 && time.Now().Before(limit); {
+				for limit := time.Now().Add(drainTime); g.said(v).Inside > 0 && time.Now().Before(limit); {
 					time.Sleep(sayEvery)
 				}
 				v.child.Stop()
@@ -223,7 +223,7 @@ func (g *group) warm(d time.Duration) {
 func (g *group) kill() string {
 	var most *server
 	for _, v := range g.list {
-		if v.open && v.ended.IsZero() && (most == nil || g.says(v).Inside > g.says(most).Inside) {
+		if v.open && v.ended.IsZero() && (most == nil || g.said(v).Inside > g.said(most).Inside) {
 			most = v
 		}
 	}
@@ -250,8 +250,8 @@ func (g *group) stays() (list []stay) {
 	defer g.mu.Unlock()
 	for _, v := range g.list {
 		from := v.started.Add(v.warmUp)
-		if up := g.up[v.number]; up.After(from) {
-			from = up
+		if v.up.After(from) {
+			from = v.up
 		}
 		s := stay{from.Sub(g.begin), never}
 		if !v.ended.IsZero() {
