@@ -3,7 +3,6 @@ package lessons
 import (
 	"context"
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 	"sync"
@@ -408,90 +407,4 @@ func (k *Class) keep(r Reading) {
 	row := n.row()
 	k.rows[n.at] = row
 	k.seen[n.at] = Measured{Setting: n.setting, Row: row, Others: n.mean(n.others), Moved: n.moved, Looks: n.looks, Said: r.Said}
-}
-
-// State is the class now.
-func (k *Class) State() *State {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	at := k.places[k.at]
-	lesson, step := &k.lessons[at.lesson], k.step(k.at)
-	s := &State{
-		Number: at.lesson + 1, Of: len(k.lessons), Title: lesson.Title, Picture: lesson.Picture, Setting: k.setting, Stage: k.stage,
-		Key: step.Key, Name: step.Name(k.setting), Ended: k.ended, Error: k.err, LangNote: k.note,
-		Asked: step.Question(k.setting), Question: k.step(k.asked()).Question(k.setting), Next: k.step(k.asked()).Key, Votes: k.votes[k.asked()], Voted: k.votes[k.at],
-		Said: k.said[at], Notes: step.Notes, Command: step.Command(k.setting), Try: step.Try, Code: step.Code(k.setting), CodeOf: k.setting.Lang.Whose(),
-	}
-	if lesson.Data != nil {
-		s.Data = lesson.Data()
-	}
-	k.running(s)
-	rows := k.table(at.lesson, s)
-	if m, ok := k.seen[at]; ok && k.stage >= Seen {
-		m.Rows, m.Row = rows, rows[step.Key]
-		s.Seen = step.Seen(m)
-		if want, got := s.Voted.favourite(), step.Outcome(m); want != "" && got != "" && !disturbed(m) {
-			right := want == got
-			s.Right = &right
-		}
-		if step.Look != nil {
-			s.Look = step.Look(m)
-		}
-		s.Others = others(m)
-		if k.stage == Point {
-			s.Point = step.Point(m)
-			if k.asked() == k.at { // the last
-				s.Question, s.Next = Question{Text: "That was the last. a to d run again, + and - change the number of workers."}, ""
-			}
-		}
-	}
-	return s
-}
-
-// running fills in what works now.
-func (k *Class) running(s *State) {
-	n := k.now
-	switch {
-	case n == nil:
-	case n.run == nil:
-		s.Starting = "starting"
-		if n.setting.Lang == Rust {
-			s.Starting = "compiling with rustc, and starting"
-		}
-	default:
-		s.Running, s.Where = true, maps.Clone(n.cores)
-		s.Left = max(0, n.setting.Lasts-time.Since(n.began))
-		s.Missed = n.missed >= missedMuch && n.samples < enough
-		r := n.run.Read()
-		s.Data = r.Data
-		if len(r.Said) > 0 {
-			s.Said = r.Said
-		}
-	}
-}
-
-// table fills in the rows of the lessons that share a picture with this one, up
-// to the step itself and those that were run, and returns all by key.
-func (k *Class) table(lesson int, s *State) map[string]Row {
-	all := map[string]Row{}
-	for _, p := range k.places {
-		l := &k.lessons[p.lesson]
-		if l.Picture != k.lessons[lesson].Picture {
-			continue
-		}
-		step := &l.Steps[p.step]
-		row, ok := k.rows[p]
-		if !ok {
-			row = Row{Key: step.Key, Name: step.Name(k.setting)}
-			row.Processes, row.Threads = step.Shape(k.setting)
-		}
-		if a, ok := all["a"]; ok {
-			row.Speed = ratio(row.Work, a.Work)
-		} else {
-			row.Speed = ratio(row.Work, row.Work)
-		}
-		all[row.Key] = row
-		s.Rows = append(s.Rows, row)
-	}
-	return all
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-	"sync"
 	"time"
 
 	"capmon/capacity"
@@ -346,75 +345,4 @@ func (l *lesson) startServer(s *Server, heard *hearing) (*child.Process, error) 
 		one.Addr = "127.0.0.1:0"
 	}
 	return child.Begin(roleCluster, clusterConfig{serverConfig: one, Workers: s.Processes}, hear)
-}
-
-// hearing is what the processes have said.
-type hearing struct {
-	up   chan struct{} // closed when the server says where it is
-	once sync.Once
-
-	mu       sync.Mutex
-	says     serverSays
-	crowds   []crowdSays
-	warm     *moment // when things were warm; nil: not yet
-	previous *moment // at the last look
-}
-
-// moment is what they had said by then.
-type moment struct {
-	processes []usage
-	crowds    []crowdSays
-}
-
-func (h *hearing) server(v serverSays) {
-	h.mu.Lock()
-	h.says = v
-	h.mu.Unlock()
-	h.once.Do(func() { close(h.up) })
-}
-
-func (h *hearing) crowd(i int, v crowdSays) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.crowds[i] = v
-}
-
-func (h *hearing) addrs() []string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.says.Addrs
-}
-
-// uses takes down which processes there are, and what each has used.
-func (h *hearing) uses(s *Server) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	s.PIDs, s.CPU = nil, nil
-	for _, p := range h.says.Processes {
-		s.PIDs, s.CPU, s.At = append(s.PIDs, p.PID), append(s.CPU, p.CPU.Seconds()), p.At
-	}
-}
-
-func (h *hearing) counts() (c Counts) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for i := range h.crowds {
-		c.add(h.crowds[i].Counts)
-	}
-	return c
-}
-
-// settle waits until the users say that none of them waits any more.
-func (h *hearing) settle() {
-	for limit := time.Now().Add(patience + time.Second); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
-		h.mu.Lock()
-		done := true
-		for i := range h.crowds {
-			done = done && h.crowds[i].Ended
-		}
-		h.mu.Unlock()
-		if done {
-			return
-		}
-	}
 }
