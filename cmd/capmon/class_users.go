@@ -35,12 +35,9 @@ func serverKind(s *users.Server) ui.ServerKind {
 		out.CoresOf, out.RPSOf = append(out.CoresOf, orNaN(l.Cores)), append(out.RPSOf, orNaN(l.RPS))
 	}
 	if v := s.Verdict; v != nil {
-		out.Word, out.Evidence, out.Brief, out.Cells = v.Word, v.Evidence, v.Brief, v.Cells
+		out.Word, out.Do, out.Evidence, out.Brief, out.Cells = v.Word, v.Do, v.Evidence, v.Brief, v.Cells
 		if v.Helps != "" {
 			out.Evidence += "; " + v.Helps
-		}
-		if s.Disturbed == "" { // that one host is enough is not so while others have its cores
-			out.Do = v.Do
 		}
 	}
 	if f := s.Forecast; f != nil {

@@ -228,7 +228,11 @@ func tellServer(out io.Writer, r *users.Result, s *users.Server) {
 	fmt.Fprintf(out, "  served %s/s of %s asked; half within %s, 99%% within %s\n", perSecond(s.ServedPerSecond), perSecond(s.AskedPerSecond), span(s.P50), span(s.P99))
 	fmt.Fprintf(out, "  %s cores used; its processes show %s; the users took %s cores\n", decimal(s.CoresUsed), strings.Join(each, " "), decimal(s.UsersCores))
 	if v := s.Verdict; v != nil {
-		fmt.Fprintf(out, "  capmon says: %s. %s\n", v.Word, v.Do)
+		says := v.Word
+		if v.Do != "" {
+			says += ". " + v.Do
+		}
+		fmt.Fprintln(out, "  capmon says: "+says)
 		if v.Evidence != "" {
 			fmt.Fprintf(out, "    %s; %s\n", v.Evidence, v.Helps)
 		}

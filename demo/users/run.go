@@ -182,6 +182,7 @@ func (s *Server) disturbed(usable float64) {
 	could := min(n, usable)
 	if waited := s.Verdict.Waiting - (n - could); waited > waitedAt*could {
 		s.Disturbed = fmt.Sprintf("its threads waited for %s of %s that others on this machine had: it would serve more", capacity.Decimal(waited, 2), coresText(int(could)))
+		s.Verdict.Do = "" // that one host is enough is not so meanwhile
 		if strings.HasPrefix(s.Verdict.Word, roomWord) {
 			s.Verdict.Word = "OTHERS HAVE THE CORES" // there is none for it
 		}

@@ -399,12 +399,12 @@ func TestDisturbed(t *testing.T) {
 		{2, 1, 1.4, "its threads waited for 0.40 of 1 core "},
 		{1, 0.5, 0.9, ""},
 	} {
-		s := Server{Processes: 1, Threads: x.threads, Verdict: &Verdict{Word: "ROOM, cpu 50%", Waiting: x.waiting}}
+		s := Server{Processes: 1, Threads: x.threads, Verdict: &Verdict{Word: "ROOM, cpu 50%", Do: "1 host is enough", Waiting: x.waiting}}
 		if s.disturbed(x.cores); !strings.HasPrefix(s.Disturbed, x.want) || (x.want == "") != (s.Disturbed == "") {
 			t.Errorf("%d threads on %v cores that waited %v: %q, want %q", x.threads, x.cores, x.waiting, s.Disturbed, x.want)
 		}
-		if room := strings.HasPrefix(s.Verdict.Word, "ROOM"); room != (x.want == "") {
-			t.Errorf("%d threads on %v cores that waited %v: %s", x.threads, x.cores, x.waiting, s.Verdict.Word)
+		if room := strings.HasPrefix(s.Verdict.Word, "ROOM"); room != (x.want == "") || room != (s.Verdict.Do != "") {
+			t.Errorf("%d threads on %v cores that waited %v: %s. %s", x.threads, x.cores, x.waiting, s.Verdict.Word, s.Verdict.Do)
 		}
 	}
 }

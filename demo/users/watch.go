@@ -23,7 +23,7 @@ type Verdict struct {
 	Evidence string    `json:"evidence,omitempty"` // what was seen of a thread that is full
 	Brief    string    `json:"-"`                  // the evidence in few words
 	Helps    string    `json:"helps,omitempty"`    // what to do, in words
-	Do       string    `json:"do"`                 // the verdict of the pool it is alone in
+	Do       string    `json:"do,omitempty"`       // the verdict of the pool it is alone in; empty: not known, as where others had the cores
 	Formula  string    `json:"formula,omitempty"`  // behind NEED
 	Need     *int      `json:"need"`               // servers for the load it has; null: not known
 	Cores    *float64  `json:"cores_used"`         // by the agent
