@@ -20,7 +20,8 @@ const (
 	role = "load"
 	// reportEvery is how often a child says how far it has come.
 	reportEvery = 100 * time.Millisecond
-	// patience is how long a child that was asked to end may take.
+	// patience is how long a child may take to end once it was asked to, and to
+	// begin once all of it is to end.
 	patience = time.Second
 	// late is how long a child works on after its time: its parent may be stopped.
 	late = 2 * time.Second

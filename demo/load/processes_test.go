@@ -166,3 +166,20 @@ func TestProcessesThatCannotBeHad(t *testing.T) {
 		t.Errorf("%v, want what to do about open files", err)
 	}
 }
+
+// A load that is to end before its processes have begun ends as others do.
+func TestALoadThatEndsAsItBegins(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r, err := Start(ctx, Spec{Processes: 2, Threads: 1, Duty: 1, For: time.Minute, Nice: 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	done, err := r.Wait()
+	if err != nil || len(done.Workers) != 2 {
+		t.Errorf("%+v, %v", done, err)
+	}
+	for _, w := range done.Workers {
+		gone(t, w.PID)
+	}
+}

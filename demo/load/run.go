@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"runtime"
+	"time"
 )
 
 // team is the threads of one process: this one or a child.
@@ -92,8 +93,13 @@ func (r *Run) assemble(ctx context.Context) error {
 		children = append(children, c)
 		r.teams = append(r.teams, c)
 	}
+	// Where it is to end before they have begun, they begin first, so that it
+	// ends as every other does; one that does not begin is not waited for long.
+	soon, end := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer end(nil)
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(patience, func() { end(context.Cause(ctx)) }) })()
 	for _, c := range children {
-		if err := c.await(ctx); err != nil {
+		if err := c.await(soon); err != nil {
 			return err
 		}
 	}
