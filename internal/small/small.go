@@ -22,7 +22,8 @@ const manyBytes = 64 << 20
 // use: a collection costs by what is in use, and how often by what is spare.
 const spare = 256 << 20
 
-// fit lets a large heap grow by more, and says whether it is one.
+// fit lets a large heap grow by more, and says whether it is one. A viewer that
+// begins takes in minutes of its hosts, and what that needs is not used again.
 func fit() (large bool) {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
@@ -57,12 +58,12 @@ func Program(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
+		timer.Reset(trimEvery)
 		if first {
 			debug.FreeOSMemory() // of what was read to begin: the types of the kernel
+		} else if large := fit(); large {
+			continue // the program's pages are little beside it
 		}
-		if large := fit(); !large { // else the program's pages are little beside it
-			Drop()
-		}
-		timer.Reset(trimEvery)
+		Drop()
 	}
 }
