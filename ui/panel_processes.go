@@ -16,7 +16,7 @@ func drawProcesses(a area, h *fleet.Host, v *View) int {
 	if h.Processes == nil {
 		return 0
 	}
-	drawTitle(a.row(0), "processes", "CORES: 1.00 = one whole core", "enter: its threads", "first who asks for most: run and wait")
+	drawTitle(a.row(0), "processes", "CORES: 1.00 = one whole core", "enter: its threads")
 	if len(h.Processes) == 0 {
 		a.text(1, 1, dim, "none uses much")
 		return 2

@@ -38,8 +38,9 @@ var servingColumns = []servingColumn{
 }
 
 // drawServing lists the listening ports of a host with all that is known of
-// them, and returns the lines used.
-func drawServing(a area, h *fleet.Host) int {
+// them, the busiest where there are more than most and one, and returns the
+// lines used.
+func drawServing(a area, h *fleet.Host, most int) int {
 	if len(h.Services) == 0 {
 		drawTitle(a.row(0), "services")
 		if h.State == fleet.Down || h.State == fleet.Unseen {
@@ -66,10 +67,19 @@ func drawServing(a area, h *fleet.Host) int {
 		a.right(x, 1, head, c.head)
 	}
 	a.text(x+2, 1, head, "RPS FROM")
-	for i := range h.Services {
-		drawServed(a.row(2+i), h, &h.Services[i], name, cols)
+	shown := h.Services
+	if len(shown) > most+1 { // one more would take the line that tells of it
+		shown = busiest(shown, most)
 	}
-	return 2 + len(h.Services)
+	for i := range shown {
+		drawServed(a.row(2+i), h, &shown[i], name, cols)
+	}
+	y := 2 + len(shown)
+	if more := len(h.Services) - len(shown); more > 0 {
+		a.text(8, y, dim, cut(plural(more, "more port")+", none busier: tab turns to services", a.w-9))
+		y++
+	}
+	return y
 }
 
 func drawServed(a area, h *fleet.Host, s *fleet.Service, name int, cols []servingColumn) {

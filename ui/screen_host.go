@@ -286,7 +286,11 @@ func layHost(f *Frame, host *fleet.Host, v *View, th Theme, w, h int) hostBody {
 	}
 	if v.Pane.has(ServicesPane) {
 		head(ServicesPane)
-		y += drawServing(a.rows(y, a.h-y), host)
+		ports := len(host.Services)
+		if v.Pane == AllPanes { // they don't push the rest away
+			ports = max(h/4, 5)
+		}
+		y += drawServing(a.rows(y, a.h-y), host, ports)
 		y += drawLearnedHost(a.rows(y, a.h-y), f, host)
 	}
 	if v.Pane.has(LimitsPane) {

@@ -179,3 +179,22 @@ func TestAxisOfFewThings(t *testing.T) {
 		t.Errorf("two servers stand below %v", hi)
 	}
 }
+
+// Hundreds of ports don't push limits and machine off the host screen.
+func TestManyPorts(t *testing.T) {
+	f := nine()
+	h := &f.Hosts[0]
+	h.Services = nil
+	for i := range 256 {
+		h.Services = append(h.Services, fleet.Service{Port: 20000 + i, Name: "many", RPS: capacity.Known(float64(i)), Connections: capacity.Known(1)})
+	}
+	text := textOf(f, View{Screen: HostScreen, Host: h.Name}, 120, 40)
+	for _, want := range []string{"256 listening ports", "20255", " more ports, none busier: tab", "limits, nearest first"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if text := textOf(f, View{Screen: HostScreen, Host: h.Name, Pane: ServicesPane}, 120, 40); strings.Contains(text, "none busier") || !strings.Contains(text, "20000") {
+		t.Errorf("its own pane has all:\n%s", text)
+	}
+}
