@@ -40,6 +40,7 @@ type model struct {
 	known  bool      // a frame has come
 	live   *Frame    // the newest live frame that came while paused
 	at     time.Time // the moment asked for while paused
+	away   away      // what was known of hosts at the moment that was paused
 	asked  fleet.Ask
 	asks   bool // asked is valid
 	fresh  bool // the next frame answers it
@@ -166,6 +167,9 @@ func (m *model) take(f Frame) {
 	}
 	m.view.Busy, m.fresh = m.pace.busy, false
 	m.ring(m.frame.Alerts, f.Alerts)
+	if m.view.Paused {
+		m.away.tell(&f)
+	}
 	m.frame, m.known = f, true
 	m.held()
 	if m.span > 0 && f.Live {
@@ -503,6 +507,7 @@ func (m *model) pause() {
 		return
 	}
 	m.view.Paused, m.at, m.live = true, m.frame.At, nil
+	m.away = awayAt(&m.frame)
 }
 
 // step moves n sixtieths of the span through time, pausing first.

@@ -198,3 +198,30 @@ func TestManyPorts(t *testing.T) {
 		t.Errorf("its own pane has all:\n%s", text)
 	}
 }
+
+// A screen that is paused keeps why a host is down; an earlier moment has not
+// known it.
+func TestPausedKeepsWhyHostsAreAway(t *testing.T) {
+	f := nine()
+	f.Time, f.At = night, night
+	h := &f.Hosts[0]
+	h.State, h.Reason, h.Do = fleet.Down, "gone fishing", "wait"
+	d := drive(t, 120, 40, f)
+	past := func(at time.Time) Frame {
+		p := atMoment(nine(), at)
+		p.Hosts = append([]fleet.Host(nil), p.Hosts...)
+		p.Hosts[0] = fleet.Host{Name: h.Name}
+		p.Totals.Unseen = 1
+		return p
+	}
+	d.press(" ")
+	d.send(frameMsg(past(night)))
+	if text := d.text(); !strings.Contains(text, "x down") || !strings.Contains(text, "gone fishing → wait") || strings.Contains(text, "1?") {
+		t.Errorf("paused:\n%s", text)
+	}
+	d.press("[")
+	d.send(frameMsg(past(d.m.at)))
+	if text := d.text(); strings.Contains(text, "gone fishing") || !strings.Contains(text, "no data of this moment") {
+		t.Errorf("earlier:\n%s", text)
+	}
+}
