@@ -232,7 +232,7 @@ func sortRows(hosts []fleet.Host, rows []int, by Sort, reverse bool) {
 		if by == SortList {
 			c = cmp.Compare(a, b)
 		}
-		if reverse {
+		if reverse && sortNumber(&hosts[a], by).OK == sortNumber(&hosts[b], by).OK { // what is unknown stays last
 			c = -c
 		}
 		return c
@@ -245,28 +245,36 @@ func compareHosts(a, b *fleet.Host, by Sort) int {
 	switch by {
 	case SortWorst:
 		return cmp.Or(cmp.Compare(signOf(b).rank, signOf(a).rank), highFirst(tightness(a), tightness(b)))
-	case SortCPU:
-		return highFirst(a.CPU, b.CPU)
-	case SortHot:
-		return highFirst(hotOf(a), hotOf(b))
-	case SortRPS:
-		return highFirst(a.RPS, b.RPS)
-	case SortConns:
-		return highFirst(a.Connections, b.Connections)
-	case SortRoom:
-		return highFirst(negative(roomOf(a)), negative(roomOf(b)))
-	case SortAge:
-		return highFirst(a.Age, b.Age)
-	case SortPerCore:
-		return highFirst(perCore(a.RPS, a.Available), perCore(b.RPS, b.Available))
-	case SortNew:
-		return highFirst(newConnections(a), newConnections(b))
-	case SortSteal:
-		return highFirst(stealOf(a), stealOf(b))
 	case SortName:
 		return strings.Compare(a.Name, b.Name)
 	}
-	return 0
+	return highFirst(sortNumber(a, by), sortNumber(b, by))
+}
+
+// sortNumber is the number that an order goes by; never known for those that go
+// by something else.
+func sortNumber(h *fleet.Host, by Sort) capacity.Num {
+	switch by {
+	case SortCPU:
+		return h.CPU
+	case SortHot:
+		return hotOf(h)
+	case SortRPS:
+		return h.RPS
+	case SortConns:
+		return h.Connections
+	case SortRoom:
+		return negative(roomOf(h))
+	case SortAge:
+		return h.Age
+	case SortPerCore:
+		return perCore(h.RPS, h.Available)
+	case SortNew:
+		return newConnections(h)
+	case SortSteal:
+		return stealOf(h)
+	}
+	return capacity.Num{}
 }
 
 // tightness is the share of its nearest limit that a host uses, else its CPU.

@@ -225,3 +225,21 @@ func TestPausedKeepsWhyHostsAreAway(t *testing.T) {
 		t.Errorf("earlier:\n%s", text)
 	}
 }
+
+// The other way round the lowest come first, and what is unknown stays last.
+func TestReversedUnknownLast(t *testing.T) {
+	hosts := []fleet.Host{{Name: "?"}, {Name: "low", CPU: capacity.Known(0.1), RPS: capacity.Known(1)}, {Name: "high", CPU: capacity.Known(0.9), RPS: capacity.Known(9)}}
+	for _, by := range []Sort{SortCPU, SortRPS} {
+		for reverse, want := range map[bool]string{false: "high low ?", true: "low high ?"} {
+			rows := []int{0, 1, 2}
+			sortRows(hosts, rows, by, reverse)
+			var got []string
+			for _, i := range rows {
+				got = append(got, hosts[i].Name)
+			}
+			if s := strings.Join(got, " "); s != want {
+				t.Errorf("by %s, reversed %v: %s, want %s", by, reverse, s, want)
+			}
+		}
+	}
+}
