@@ -63,7 +63,7 @@ func (c *classStories) lesson() lessons.Lesson {
 		Title: "the auto-scaling group", Picture: ui.StoryPicture,
 		Data: func() any { return c.story() },
 		Steps: []lessons.Step{
-			c.step("a", "players who stay: a game opens", beginChess, chessQuestion, chessPoint, "capmon demo chess", []string{
+			c.step("a", "players who stay: a game opens", beginChess, chessQuestion(), chessPoint, "capmon demo chess", []string{
 				"6 shows the story's own screen: h l choose a setting, + - change it, x kills the fullest server. 6 again comes back.",
 				"Ask what a longer warm-up does, then set it to 1m and tell the story again with four times the arrivals.",
 			}),
@@ -195,14 +195,21 @@ func (c *classStories) act(a ui.StoryAct) string {
 	}
 }
 
-// beginChess makes the story of players who stay.
-func beginChess(ctx context.Context, t *telling) (func() error, error) {
-	policy := classPolicy
+// classChess is the story of players as far as this machine has room for it, and
+// what was taken from it. It stays what it was first: a question names its numbers.
+var classChess = sync.OnceValues(func() (chess.Config, string) {
 	s := chess.Config{
-		Users: classPlayers, PerServer: classSeats, Min: policy.Min, Max: policy.Max, For: 24 * time.Hour, Ramp: classRamp,
-		WarmUp: policy.WarmUp, Think: 30 * time.Second, Seed: 1, Version: version(),
+		Users: classPlayers, PerServer: classSeats, Min: classPolicy.Min, Max: classPolicy.Max, For: 24 * time.Hour, Ramp: classRamp,
+		WarmUp: classPolicy.WarmUp, Think: 30 * time.Second, Seed: 1, Version: version(),
 	}
 	note := s.Fit(chess.RoomHere())
+	return s, note
+})
+
+// beginChess makes the story of players who stay.
+func beginChess(ctx context.Context, t *telling) (func() error, error) {
+	s, note := classChess()
+	policy := classPolicy
 	policy.PerServer = float64(s.PerServer)
 	w := newStoryWatch("")
 	w.in, s.Watch = newFeed(fleet.Config{Policy: policy}), w
@@ -244,14 +251,17 @@ func beginPayments(ctx context.Context, t *telling) (func() error, error) {
 	}, nil
 }
 
-var chessQuestion = lessons.Question{
-	Text: fmt.Sprintf("A: %s players come in %v and stay. A server seats %s and needs %v to warm up; capmon keeps %s full and %d spare. Who is refused?",
-		count(classPlayers), classRamp, count(classSeats), classWarmUp, capacity.Percent(classPolicy.Target), classPolicy.Spare),
-	Options: []lessons.Option{{Key: "f", Text: "nobody"}, {Key: "s", Text: "some"}, {Key: "=", Text: "most"}},
+func chessQuestion() lessons.Question {
+	s, _ := classChess()
+	return lessons.Question{
+		Text: fmt.Sprintf("A: %s players come in %v and stay. A server seats %s and needs %v to warm up; capmon keeps %s full and %d spare. Who is refused?",
+			count(s.Users), classRamp, count(s.PerServer), classWarmUp, capacity.Percent(classPolicy.Target), classPolicy.Spare),
+		Options: []lessons.Option{{Key: "f", Text: "nobody"}, {Key: "s", Text: "some"}, {Key: "=", Text: "most"}},
+	}
 }
 
 var paymentsQuestion = lessons.Question{
-	Text: fmt.Sprintf("B: %.0f requests a second, and at the festival %.0f times as many, from one second to the next. The same group. Who is refused?",
+	Text: fmt.Sprintf("B: %.0f requests a second, or what this machine can do of them, and at the festival %.0f times as many, from one second to the next. The same group. Who is refused?",
 		classRPS, classFestival),
 	Options: []lessons.Option{{Key: "f", Text: "nobody"}, {Key: "s", Text: "some, until servers are up"}, {Key: "=", Text: "most, to its end"}},
 }
@@ -276,10 +286,11 @@ func (h *account) seen() string {
 
 // chessPoint is the arithmetic of a warm-up for what stays.
 func chessPoint(h *account) string {
-	rate := classPlayers / classRamp.Seconds()
-	free := (1 - classPolicy.Target) * classSeats
-	text := fmt.Sprintf("While a server warms up %.0f × %.0f = %s players come. They must fit into what is free: %s on each server and %s on the spare one. ",
-		rate, classWarmUp.Seconds(), capacity.Amount(rate*classWarmUp.Seconds()), capacity.Amount(free), count(classSeats))
+	s, _ := classChess()
+	rate := float64(s.Users) / classRamp.Seconds()
+	free := (1 - classPolicy.Target) * float64(s.PerServer)
+	text := fmt.Sprintf("While a server warms up %s × %.0f = %s players come. They must fit into what is free: %s on each server and %s on the spare one. ",
+		capacity.Amount(rate), classWarmUp.Seconds(), capacity.Amount(rate*classWarmUp.Seconds()), capacity.Amount(free), count(s.PerServer))
 	if h.refused > 0 {
 		return text + "Here they did not. Who is refused is lost: players don't come back because a server does."
 	}
