@@ -91,7 +91,13 @@ func runLocal(ctx context.Context, v *agents.Viewer, list map[string]*agents.Age
 	var wg sync.WaitGroup
 	errs := make(chan error, 2*len(list))
 	for name, a := range list {
-		wg.Go(func() { errs <- a.Run(ctx) })
+		wg.Go(func() {
+			// A collector that is still reading when ctx has ended goes with the
+			// process; what was read before stands.
+			if err := a.Run(ctx); ctx.Err() == nil {
+				errs <- err
+			}
+		})
 		wg.Go(func() { errs <- v.Local(ctx, name, a) })
 	}
 	wg.Wait()
