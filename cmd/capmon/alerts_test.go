@@ -207,6 +207,7 @@ func TestASlowDiskHoldsUpNothing(t *testing.T) {
 
 // Who leaves while the disk hangs is let go.
 func TestAHungDiskLetsGo(t *testing.T) {
+	t.Parallel()
 	s := &script{block: make(chan struct{}), began: make(chan struct{})}
 	a := newAlarm(alerts.Rules(), "web", "x")
 	a.on(s)

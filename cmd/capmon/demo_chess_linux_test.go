@@ -9,6 +9,7 @@ import (
 // The story runs under the dashboard: the players that came are on the screen,
 // and what became of them on the terminal afterwards.
 func TestChessOnTheDashboard(t *testing.T) {
+	t.Parallel()
 	term := openTerminal(t, 120, 40, alone(t, "capmon", "demo", "chess", "--users", "120", "--per-server", "100", "--for", "5s", "--warm-up", "1s"))
 	term.shows("120 chess players")
 	term.shows("chess: real players on real servers")

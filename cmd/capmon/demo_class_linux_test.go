@@ -79,11 +79,14 @@ func TestTheWalkThroughTheClassroom(t *testing.T) {
 	}
 }
 
-// eachSize opens a terminal of the two sizes that a class is held on, with the
-// class at the question that so many keys lead to.
-func eachSize(t *testing.T, skip int, check func(t *testing.T, p *pane)) {
+// eachSize opens a terminal of the two sizes that a class is held on, beside each
+// other or not, with the class at the question that so many keys lead to.
+func eachSize(t *testing.T, beside bool, skip int, check func(t *testing.T, p *pane)) {
 	for _, size := range [][2]int{{80, 24}, {120, 40}} {
 		t.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(t *testing.T) {
+			if beside {
+				t.Parallel()
+			}
 			p := openTmux(t, size[0], size[1])
 			p.types("capmon demo --theme dark --workers 2")
 			p.shows("PREDICT   A: one program")
@@ -104,7 +107,7 @@ func (p *pane) comes(text string) {
 
 // Lesson 4: the same users before one thread and before a cluster.
 func TestTheUsersOfTheClass(t *testing.T) {
-	eachSize(t, 4, func(_ *testing.T, p *pane) {
+	eachSize(t, false, 4, func(_ *testing.T, p *pane) {
 		p.shows("lesson 4 of 5")
 		p.shows("PREDICT   A: users ask more than 2 threads")
 		p.press("s", "Enter")
@@ -121,7 +124,8 @@ func TestTheUsersOfTheClass(t *testing.T) {
 // Lesson 5 tells both stories in the class: real players and real requests, a
 // setting changed on the story's own screen, and nothing of them stays.
 func TestTheStoriesOfTheClass(t *testing.T) {
-	eachSize(t, 8, func(t *testing.T, p *pane) {
+	t.Parallel()
+	eachSize(t, true, 8, func(t *testing.T, p *pane) {
 		p.shows("lesson 5 of 5")
 		p.shows("PREDICT   A: 20,000 players come")
 		p.press("f", "Enter")
@@ -160,6 +164,7 @@ func checkClass(t *testing.T, text string) {
 
 // However the class ends, nothing that it began runs any more.
 func TestNothingOfAClassStays(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		lang string
 		end  func(p *pane, pid int)
@@ -171,6 +176,7 @@ func TestNothingOfAClassStays(t *testing.T) {
 		"the terminal, node": {"node", func(p *pane, _ int) { p.tmux("kill-server") }},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			if c.lang != "go" {
 				need(t, c.lang)
 			}
@@ -219,7 +225,11 @@ func TestTwoClassesAtATime(t *testing.T) {
 
 // Without a screen the four runs come one after the other, and their table.
 func TestTheLessonsHeadless(t *testing.T) {
-	p := start(t, alone(t, "capmon", "demo", "--headless", "--json", "--for", "6s", "--workers", "2"))
+	t.Parallel()
+	cmd := alone(t, "capmon", "demo", "--headless", "--json", "--for", "6s", "--workers", "2")
+	temporary := t.TempDir()
+	cmd.Env = append(cmd.Env, "TMPDIR="+temporary)
+	p := start(t, cmd)
 	<-p.done
 	if code := p.cmd.ProcessState.ExitCode(); code != exitOK {
 		t.Fatalf("exit code %d: %s", code, p.errs)
@@ -244,7 +254,7 @@ func TestTheLessonsHeadless(t *testing.T) {
 			t.Errorf("row %d: %+v", i, r)
 		}
 	}
-	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "capmon-lesson-*")); len(left) > 0 {
-		t.Errorf("left on the disk: %v", left)
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("left on the disk: %v, %v", left, err)
 	}
 }

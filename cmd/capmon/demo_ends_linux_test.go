@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -114,6 +115,7 @@ func (p *program) plays(players string) family {
 
 // Whatever ends a story, nothing of it stays.
 func TestNothingOfAStoryStays(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		role string // who is killed; "": the story itself
 		sign syscall.Signal
@@ -126,6 +128,7 @@ func TestNothingOfAStoryStays(t *testing.T) {
 		"its agents killed":  {"chess agents", syscall.SIGKILL, "the agents of the game servers ended: "},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := start(t, alone(t, headless()...))
 			f := p.plays("60")
 			if c.role == "" {
@@ -147,6 +150,7 @@ func TestNothingOfAStoryStays(t *testing.T) {
 
 // As where a service manager ends all processes of a group at once.
 func TestAStoryEndsWithItsGroup(t *testing.T) {
+	t.Parallel()
 	cmd := alone(t, headless()...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p := start(t, cmd)
@@ -194,6 +198,7 @@ func TestAServerOfAStoryDies(t *testing.T) {
 
 // The dashboard of a story, its terminal and all in it end together.
 func TestNothingOfAStoryStaysInATerminal(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*terminal){
 		"q":       func(term *terminal) { term.press("q") },
 		"ctrl-c":  func(term *terminal) { term.press("\x03") },
@@ -205,6 +210,7 @@ func TestNothingOfAStoryStaysInATerminal(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			term := openTerminal(t, 80, 24, alone(t, tale...))
 			term.shows("all players have come")
 			f := familyOf(t, term.cmd.Process.Pid)
@@ -220,6 +226,7 @@ func TestNothingOfAStoryStaysInATerminal(t *testing.T) {
 
 // A story that can't go on stays on screen and says why, until the user leaves.
 func TestAStoryThatCannotGoOn(t *testing.T) {
+	t.Parallel()
 	term := openTerminal(t, 80, 24, alone(t, tale...))
 	term.shows("all players have come")
 	f := familyOf(t, term.cmd.Process.Pid)
@@ -237,6 +244,7 @@ func TestAStoryThatCannotGoOn(t *testing.T) {
 }
 
 func TestNothingOfAStoryStaysInTmux(t *testing.T) {
+	t.Parallel()
 	p := openTmux(t, 80, 24)
 	p.types(strings.Join(tale, " "))
 	p.shows("all players have come")
@@ -250,6 +258,7 @@ func TestNothingOfAStoryStaysInTmux(t *testing.T) {
 }
 
 func TestTwoStoriesAtOnce(t *testing.T) {
+	t.Parallel()
 	one, two := start(t, alone(t, headless()...)), start(t, alone(t, headless()...))
 	f, g := one.plays("60"), two.plays("60")
 	for _, at := range f.ports {
@@ -290,18 +299,21 @@ func cameTo(t *testing.T, args ...string) (r map[string]any, said string) {
 }
 
 func TestStoryOnAPoorMachine(t *testing.T) {
+	t.Parallel()
 	short := []string{"capmon", "demo", "chess", "--headless", "--json", "--for", "6s", "--warm-up", "100ms"}
 	small := append(slices.Clone(short), "--users", "60", "--per-server", "40")
 	in := func(shell string, args ...string) []string {
 		return append([]string{"sh", "-c", shell + ` && exec "$0" "$@"`}, args...)
 	}
 	t.Run("256 files", func(t *testing.T) {
+		t.Parallel()
 		_, said := cameTo(t, in("ulimit -n 256", append(short, "--users", "2000")...)...)
 		if !strings.Contains(said, "156 connections a server instead of 10000, and 31 players instead of 2000: a process may open 256 files (ulimit -n)") {
 			t.Errorf("said %q", said)
 		}
 	})
 	t.Run("ten million players", func(t *testing.T) {
+		t.Parallel()
 		// They come for a day: six seconds of it are enough to see that it begins.
 		r, said := cameTo(t, append(slices.Clone(short), "--users", "10000000", "--ramp", "6s", "--per-server", "50", "--max", "2")...)
 		if !strings.Contains(said, "players instead of 10000000: ") || r["refused"].(float64) == 0 {
@@ -309,20 +321,25 @@ func TestStoryOnAPoorMachine(t *testing.T) {
 		}
 	})
 	t.Run("one core", func(t *testing.T) {
+		t.Parallel()
 		need(t, "taskset")
 		cameTo(t, append([]string{"taskset", "-c", "0"}, small...)...)
 	})
 	t.Run("another user", func(t *testing.T) {
+		t.Parallel()
 		need(t, "setpriv")
 		if os.Geteuid() != 0 {
 			t.Skip("only root can be another user")
 		}
 		cameTo(t, append([]string{
 			"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
-			"env", "XDG_CONFIG_HOME=/none", "XDG_CACHE_HOME=/none", "XDG_STATE_HOME=/none", forAll(t),
+			"env", "XDG_CONFIG_HOME=/none", "XDG_CACHE_HOME=/none", "XDG_STATE_HOME=/none", "capmon",
 		}, small[1:]...)...)
 	})
-	t.Run("half a core", func(t *testing.T) { cameTo(t, append(halfACore(t), small...)...) })
+	t.Run("half a core", func(t *testing.T) {
+		t.Parallel()
+		cameTo(t, append(halfACore(t), small...)...)
+	})
 }
 
 // A load that a limit has no threads for says so in a line, and Go none of its
@@ -332,11 +349,10 @@ func TestALoadWithoutThreads(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be another user")
 	}
-	capmon := forAll(t)
 	for _, load := range [][]string{{"--threads", "200"}, {"--processes", "40"}} {
 		p := start(t, alone(t, append([]string{
 			"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env", "XDG_CONFIG_HOME=/none",
-			"prlimit", "--nproc=100:100", capmon, "load", "--for", "1s", "--duty", "1",
+			"prlimit", "--nproc=100:100", "capmon", "load", "--for", "1s", "--duty", "1",
 		}, load...)...))
 		<-p.done
 		said := p.errs.String()
@@ -347,33 +363,11 @@ func TestALoadWithoutThreads(t *testing.T) {
 	}
 }
 
-// forAll is capmon where every user may run it.
-func forAll(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "capmon")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := os.ReadFile(exe)
-	if err == nil {
-		err = errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, "capmon"), b, 0o755))
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(dir, "capmon")
-}
-
 // halfACore is what a command line begins with to run in a control group of its
 // own that may use half a core.
 func halfACore(t *testing.T) []string {
 	t.Helper()
-	name := fmt.Sprintf("capmon-test-%d", os.Getpid())
+	name := fmt.Sprintf("capmon-test-%d-%d", os.Getpid(), groups.Add(1))
 	for root, files := range map[string]map[string]string{
 		"/sys/fs/cgroup":     {"cpu.max": "50000 100000"},
 		"/sys/fs/cgroup/cpu": {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "50000"},
@@ -401,3 +395,5 @@ func halfACore(t *testing.T) []string {
 	t.Skip("no control group can be made here")
 	return nil
 }
+
+var groups atomic.Int32 // made so far

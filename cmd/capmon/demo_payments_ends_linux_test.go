@@ -13,6 +13,7 @@ import (
 
 // Whatever ends the payment story, nothing of it stays.
 func TestNothingOfPaymentsStays(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		role string // who is killed; "": the story itself
 		sign syscall.Signal
@@ -24,6 +25,7 @@ func TestNothingOfPaymentsStays(t *testing.T) {
 		"its proxy killed":  {"payment proxy", syscall.SIGKILL, "the proxy of the payment story ended: "},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := start(t, alone(t, "capmon", "demo", "payments", "--headless", "--rps", "10", "--rps-per-server", "20", "--for", "10m"))
 			until(t, "people who ask", 60*time.Second, func() bool {
 				select {
@@ -57,6 +59,7 @@ func TestNothingOfPaymentsStays(t *testing.T) {
 // A story beside another one, with few files, on one core or half of one, as
 // another user: it adds up.
 func TestPaymentsOnAPoorMachine(t *testing.T) {
+	t.Parallel()
 	args := []string{"demo", "payments", "--headless", "--json", "--rps", "10", "--rps-per-server", "20", "--max", "4", "--for", "5s", "--warm-up", "500ms"}
 	began := func(with []string, more ...string) *program {
 		return start(t, alone(t, append(append(with, args...), more...)...))
@@ -71,29 +74,36 @@ func TestPaymentsOnAPoorMachine(t *testing.T) {
 		return r, p.errs.String()
 	}
 	t.Run("two", func(t *testing.T) {
+		t.Parallel()
 		one, two := began([]string{"capmon"}), began([]string{"capmon"})
 		adds(t, one)
 		adds(t, two)
 	})
 	t.Run("256 files", func(t *testing.T) {
+		t.Parallel()
 		r, said := adds(t, began([]string{"sh", "-c", `ulimit -n 256; exec capmon "$@"`, "sh"}, "--max", "15"))
 		if !strings.Contains(said, "2 requests wait for a server instead of ") && r.PerServer > 10 {
 			t.Errorf("said %q", said)
 		}
 	})
 	t.Run("one core", func(t *testing.T) {
+		t.Parallel()
 		need(t, "taskset")
 		adds(t, began([]string{"taskset", "-c", "0", "capmon"}))
 	})
-	t.Run("half a core", func(t *testing.T) { adds(t, began(append(halfACore(t), "capmon"))) })
+	t.Run("half a core", func(t *testing.T) {
+		t.Parallel()
+		adds(t, began(append(halfACore(t), "capmon")))
+	})
 	t.Run("another user", func(t *testing.T) {
+		t.Parallel()
 		need(t, "setpriv")
 		if os.Geteuid() != 0 {
 			t.Skip("only root can be another user")
 		}
 		adds(t, began([]string{
 			"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs",
-			"env", "XDG_CONFIG_HOME=/none", "XDG_CACHE_HOME=/none", "XDG_STATE_HOME=/none", forAll(t),
+			"env", "XDG_CONFIG_HOME=/none", "XDG_CACHE_HOME=/none", "XDG_STATE_HOME=/none", "capmon",
 		}))
 	})
 }

@@ -9,6 +9,7 @@ import (
 // The story runs under the dashboard: servers and proxy are on the screen, and
 // what became of the requests on the terminal afterwards.
 func TestPaymentsOnTheDashboard(t *testing.T) {
+	t.Parallel()
 	term := openTerminal(t, 120, 40, alone(t, "capmon", "demo", "payments", "--rps", "30", "--rps-per-server", "50", "--spike-at", "2s", "--max", "4", "--warm-up", "1s"))
 	term.shows("payments: real requests on real servers")
 	term.press("c")

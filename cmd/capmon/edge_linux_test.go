@@ -16,6 +16,7 @@ import (
 // agent tells its addresses and who holds the connections of its services: those
 // of nginx are HAProxy's host, those of HAProxy the host of the people.
 func TestWhoBalancesForWhom(t *testing.T) {
+	t.Parallel()
 	need(t, "ip", "haproxy", "nginx", "wrk")
 	l := newLAN(t, 3)
 	const port = 8080
@@ -55,7 +56,7 @@ backend web
 		return l.command(0, "wrk", "-t", "1", "-c", "1", "-d", "1s", url).Run() == nil
 	})
 	const people = 40
-	load := start(t, l.command(0, "wrk", "-t", "1", "-c", strconv.Itoa(people), "-d", "20s", url))
+	load := start(t, l.command(0, "wrk", "-t", "1", "-c", strconv.Itoa(people), "-d", "2m", url))
 	var list []string
 	for i := 1; i <= 3; i++ {
 		l.agent(i)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -56,15 +57,23 @@ type lan struct {
 	config string // XDG_CONFIG_HOME of every program on it
 }
 
+var (
+	lans   atomic.Int32 // made so far
+	making sync.Mutex   // held while one is
+)
+
 func newLAN(t *testing.T, hosts int) *lan {
 	t.Helper()
 	need(t, "ip")
-	l := &lan{t: t, prefix: fmt.Sprintf("capmon%d", os.Getpid()%10000), config: t.TempDir()}
+	l := &lan{t: t, prefix: fmt.Sprintf("capmon%d-%d", os.Getpid()%10000, lans.Add(1)), config: t.TempDir()}
 	t.Cleanup(func() {
 		for i := range hosts + 1 {
 			_ = exec.Command("ip", "netns", "del", l.ns(i)).Run()
 		}
 	})
+	// The first of a machine also mounts what the namespaces are kept in.
+	making.Lock()
+	defer making.Unlock()
 	l.ip("netns", "add", l.ns(0))
 	l.in(0, "ip", "link", "set", "lo", "up")
 	l.in(0, "ip", "link", "add", "br0", "type", "bridge")
@@ -97,7 +106,7 @@ func (l *lan) ip(args ...string) {
 
 func (l *lan) command(i int, args ...string) *exec.Cmd {
 	cmd := exec.Command("ip", append([]string{"netns", "exec", l.ns(i)}, args...)...)
-	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+l.config)
+	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+l.config, "XDG_STATE_HOME="+l.config)
 	return cmd
 }
 
@@ -331,10 +340,11 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// alone is a command on this machine with a config folder of its own.
+// alone is a command on this machine with a config and events of its own.
 func alone(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(t.TempDir(), "config"))
+	dir := t.TempDir()
+	cmd.Env = append(os.Environ(), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "XDG_STATE_HOME="+filepath.Join(dir, "state"))
 	return cmd
 }

@@ -10,6 +10,7 @@ import (
 // A plan of a live agent stands on what the agent measures, with what is given
 // in its place.
 func TestPlanOfALiveFleet(t *testing.T) {
+	t.Parallel()
 	need(t)
 	addr := fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1)[0])
 	start(t, alone(t, "capmon", "agent", "--listen", addr)).waitFor("listen=")

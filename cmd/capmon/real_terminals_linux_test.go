@@ -46,7 +46,7 @@ func openTmux(t *testing.T, cols, rows int) *pane {
 	p := &pane{t: t, dir: t.TempDir()}
 	p.socket = filepath.Join(p.dir, "tmux")
 	p.tmux("new-session", "-d", "-x", strconv.Itoa(cols), "-y", strconv.Itoa(rows), "-c", p.dir,
-		"env", "LC_ALL=C.UTF-8", "XDG_CONFIG_HOME="+p.dir, "XDG_CACHE_HOME="+p.dir, "PS1=$ ", "ENV=", "sh", "-i")
+		"env", "LC_ALL=C.UTF-8", "XDG_CONFIG_HOME="+p.dir, "XDG_STATE_HOME="+p.dir, "XDG_CACHE_HOME="+p.dir, "PS1=$ ", "ENV=", "sh", "-i")
 	t.Cleanup(func() { _ = exec.Command("tmux", "-S", p.socket, "kill-server").Run() })
 	p.shows("$")
 	p.types("stty -a >before; echo ready")
@@ -221,6 +221,7 @@ func sizeless(said []byte) string { return string(sizeSaid.ReplaceAll(said, nil)
 
 // However it ends, the shell in tmux goes on as if nothing had been.
 func TestTmuxIsUsableAfterwards(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		program string
 		end     func(p *pane, pid int)
@@ -235,6 +236,7 @@ func TestTmuxIsUsableAfterwards(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			p := openTmux(t, 80, 24)
 			if c.program == "" {
 				c.program = "capmon"
@@ -255,6 +257,7 @@ func TestTmuxIsUsableAfterwards(t *testing.T) {
 		})
 	}
 	t.Run("the terminal is closed", func(t *testing.T) {
+		t.Parallel()
 		p := openTmux(t, 80, 24)
 		p.types("capmon " + simulated)
 		p.shows("SIMULATED")
@@ -339,13 +342,14 @@ func TestResizeStormInTmux(t *testing.T) {
 }
 
 func TestInScreen(t *testing.T) {
+	t.Parallel()
 	need(t, "screen")
 	dir := t.TempDir()
 	config := filepath.Join(dir, "rc")
 	if err := os.WriteFile(config, []byte("altscreen on\ndefutf8 on\nstartup_message off\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	env := append(os.Environ(), "SCREENDIR="+dir, "LC_ALL=C.UTF-8", "TERM=xterm-256color", "TMUX=", "XDG_CONFIG_HOME="+dir, "PS1=$ ", "ENV=")
+	env := append(os.Environ(), "SCREENDIR="+dir, "LC_ALL=C.UTF-8", "TERM=xterm-256color", "TMUX=", "XDG_CONFIG_HOME="+dir, "XDG_STATE_HOME="+dir, "PS1=$ ", "ENV=")
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -416,7 +420,7 @@ func openXterm(t *testing.T, cols, rows int, script string, options ...string) *
 		"-xrm", "*allowWindowOps: true",
 	}, options...), "-e", "sh", "-c", "tty >tty; stty -a >before; "+script)...)
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "DISPLAY=:"+strings.TrimSpace(number), "LC_ALL=C.UTF-8", "TMUX=", "COLORFGBG=", "COLORTERM=", "XDG_CONFIG_HOME="+w.dir)
+	cmd.Env = append(os.Environ(), "DISPLAY=:"+strings.TrimSpace(number), "LC_ALL=C.UTF-8", "TMUX=", "COLORFGBG=", "COLORTERM=", "XDG_CONFIG_HOME="+w.dir, "XDG_STATE_HOME="+w.dir)
 	w.program = start(t, cmd)
 	return w
 }
@@ -523,10 +527,20 @@ func TestInXterm(t *testing.T) {
 }
 
 // A white xterm is asked once, answers, and gets the light theme, without
-// which the first picture did not wait.
+// which the first picture did not wait. An answer that takes longer than a tenth of
+// a second changes no theme, so the machine is this test's alone.
 func TestXtermSaysItIsWhite(t *testing.T) {
 	need(t, "script")
 	w := openXterm(t, 80, 24, "script -qfec 'capmon demo fleet --hosts 3 --cores 4' said; echo done >done", "-bg", "white", "-fg", "black")
+	// script outlives its terminal, and so would what runs in it.
+	end := func() {
+		for _, pid := range descendants(w.program.cmd.Process.Pid) {
+			if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); strings.TrimSpace(string(comm)) == "capmon" {
+				_ = syscall.Kill(pid, syscall.SIGTERM)
+			}
+		}
+	}
+	t.Cleanup(end)
 	until(t, "the light theme", 20*time.Second, func() bool {
 		b, _ := os.ReadFile(w.path("said"))
 		return strings.Contains(string(b), "48;5;231")
@@ -535,11 +549,6 @@ func TestXtermSaysItIsWhite(t *testing.T) {
 	if n := strings.Count(string(b), "\x1b]11;?"); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
-	// script outlives its terminal, and so would what runs in it.
-	for _, pid := range descendants(w.program.cmd.Process.Pid) {
-		if comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); strings.TrimSpace(string(comm)) == "capmon" {
-			_ = syscall.Kill(pid, syscall.SIGTERM)
-		}
-	}
+	end()
 	w.read("done")
 }

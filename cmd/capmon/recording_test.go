@@ -46,12 +46,29 @@ func asJSON(t *testing.T, s fleet.Snapshot) string {
 	return b.String()
 }
 
+// theNight is one of two minutes that several tests look at, made by the first.
+var theNight struct {
+	sync.Mutex
+	dir string // goes with the tests
+	night
+}
+
+func twoMinutes(t *testing.T) night {
+	t.Helper()
+	theNight.Lock()
+	defer theNight.Unlock()
+	if theNight.path == "" {
+		theNight.night = recorded(t, filepath.Join(theNight.dir, "night.capmon"), 2)
+	}
+	return theNight.night
+}
+
 // recorded plays a night of simulated hosts to a viewer that records: the
 // minutes before, a host whose clock is ahead, one that falls silent and comes
 // back as another run, one that joins, one that leaves.
-func recorded(t *testing.T, minutes int) night {
+func recorded(t *testing.T, path string, minutes int) night {
 	t.Helper()
-	n := night{path: filepath.Join(t.TempDir(), "night.capmon"), seen: map[time.Duration]string{}, last: time.Duration(minutes) * time.Minute}
+	n := night{path: path, seen: map[time.Duration]string{}, last: time.Duration(minutes) * time.Minute}
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)))
 		sim, err := demo.NewFleet(demo.FleetConfig{Hosts: 5, Cores: 8, Seed: 3})
@@ -191,7 +208,8 @@ func steady(t *testing.T, text string) any {
 // What a replay shows at a moment is what the screen showed then, however the
 // moment is come to: played, jumped to, back and forth.
 func TestReplayIsWhatWasSeen(t *testing.T) {
-	n := recorded(t, 5)
+	t.Parallel()
+	n := recorded(t, filepath.Join(t.TempDir(), "5.capmon"), 5)
 	p := n.player(t)
 	if d := cmp.Diff(n.config.Policy, p.config.Policy); d != "" {
 		t.Errorf("the policy: -want +got\n%s", d)
@@ -212,7 +230,7 @@ func TestReplayIsWhatWasSeen(t *testing.T) {
 		}
 	}
 	// A long recording is read only from some minutes before the moment on.
-	long := recorded(t, 25)
+	long := recorded(t, filepath.Join(t.TempDir(), "25.capmon"), 25)
 	p = long.player(t)
 	p.most = 0
 	for at := range long.seen {
@@ -233,7 +251,8 @@ func TestReplayIsWhatWasSeen(t *testing.T) {
 // The minutes that the agents remembered when it began can be looked at too,
 // with their services.
 func TestReplayBeforeItBegan(t *testing.T) {
-	n := recorded(t, 1)
+	t.Parallel()
+	n := twoMinutes(t)
 	p := n.player(t)
 	p.to(p.ready, never)
 	at := n.from.Add(-5 * time.Minute)
@@ -254,7 +273,8 @@ func TestReplayBeforeItBegan(t *testing.T) {
 // The clock of a replay is that of the file, however fast it plays; it stops at
 // the end, goes on from where it is sent, and keeps to what there is.
 func TestReplayRuns(t *testing.T) {
-	n := recorded(t, 2)
+	t.Parallel()
+	n := twoMinutes(t)
 	p := n.player(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := &replay{player: p, name: "night.capmon", speed: 4, from: p.ready, asked: make(chan struct{}, 1)}
@@ -322,11 +342,13 @@ func TestReplayRuns(t *testing.T) {
 
 // A file that was cut off plays up to there and says so.
 func TestReplayOfATornFile(t *testing.T) {
-	n := recorded(t, 2)
+	t.Parallel()
+	n := twoMinutes(t)
 	b, err := os.ReadFile(n.path)
 	if err != nil {
 		t.Fatal(err)
 	}
+	n.path = filepath.Join(t.TempDir(), "night.capmon")
 	if err := os.WriteFile(n.path, b[:len(b)*9/10], 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -342,7 +364,8 @@ func TestReplayOfATornFile(t *testing.T) {
 
 // Times that --at takes are in UTC, and of the recording.
 func TestReplayAt(t *testing.T) {
-	n := recorded(t, 2)
+	t.Parallel()
+	n := twoMinutes(t)
 	p := n.player(t)
 	for text, want := range map[string]time.Duration{
 		"": arriveTime, "03:01": time.Minute, "03:01:10": 70 * time.Second, "-30s": 90 * time.Second, "+30s": 30 * time.Second,
@@ -362,6 +385,7 @@ func TestReplayAt(t *testing.T) {
 
 // What a dashboard records begins with the minutes that it remembers.
 func TestRecordFromTheMiddle(t *testing.T) {
+	t.Parallel()
 	sim, err := demo.NewFleet(demo.FleetConfig{Hosts: 2, Cores: 4, Seed: 3})
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 // Three agents in three network namespaces, one snapshot; then everything that
 // can happen to a host, seen by one viewer that stays.
 func TestThreeHosts(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t, 3)
 	var agents []*program
 	var names []string
@@ -106,6 +107,7 @@ func TestThreeHosts(t *testing.T) {
 
 // Hosts that do not answer say why, each in its own words.
 func TestHostsThatDoNotAnswer(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t, 2)
 	l.agent(1)
 	// What arrives at host 2 is answered into a hole, as behind a firewall
@@ -132,6 +134,7 @@ func TestHostsThatDoNotAnswer(t *testing.T) {
 // Peers that are no agents: each is named with what was wrong, and none keeps
 // the others from being read.
 func TestPeersThatAreNoAgents(t *testing.T) {
+	t.Parallel()
 	need(t)
 	agent := start(t, alone(t, "capmon", "agent", "--listen", "127.0.0.1:17104"))
 	agent.waitFor("listen=")
@@ -203,6 +206,7 @@ func peer(t *testing.T, answer func(net.Conn)) (addr string) {
 
 // A name that stands for several machines is followed as its addresses change.
 func TestNameWithChangingAddresses(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t, 3)
 	for i := 1; i <= 3; i++ {
 		l.agent(i)
@@ -233,6 +237,7 @@ func TestNameWithChangingAddresses(t *testing.T) {
 
 // The fleet token: with it everything, without it nothing.
 func TestTokenOpensTheFleet(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t, 1)
 	agent := l.agent(1)
 	if s, said, code := snapshot(t, l.command(0, "capmon", "snapshot", "--agents", l.addr(1))); code != exitOK || s.Totals.HostsUp != 1 {

@@ -211,18 +211,10 @@ func TestWithoutTheKernel(t *testing.T) {
 	need(t, "nginx", "haproxy", "apache2", "node", "ab", "setpriv")
 	needKernel(t) // to become somebody else
 	ownNetwork(t)
-	text, err := os.ReadFile(must(exec.LookPath("capmon")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	programs := openDir(t)
-	program := filepath.Join(programs, "capmon")
-	if err := os.WriteFile(program, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	config := filepath.Join(openDir(t), "config")
 	nobody := func(t *testing.T, args ...string) *exec.Cmd {
 		cmd := alone(t, append([]string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}, args...)...)
-		cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+filepath.Join(programs, "config"))
+		cmd.Env = append(cmd.Env, "XDG_CONFIG_HOME="+config)
 		return cmd
 	}
 	dir, p := openDir(t), freePorts(t, 12)
@@ -246,7 +238,7 @@ func TestWithoutTheKernel(t *testing.T) {
 		listens(t, port)
 	}
 	addr := fmt.Sprintf("127.0.0.1:%d", p[8])
-	start(t, nobody(t, program, "agent", "--listen", addr)).waitFor("listen=")
+	start(t, nobody(t, "capmon", "agent", "--listen", addr)).waitFor("listen=")
 	w := watch(t, alone(t, "capmon-watch", addr))
 	for source, port := range map[string]int{"nginx": p[0], "haproxy": p[2], "apache": p[6]} {
 		w.port(t, source+" to be found", port, func(v watchedService) bool { return v.Source == source && v.RPS != nil })

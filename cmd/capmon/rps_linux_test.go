@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,16 +91,23 @@ func (s *rpsServer) check(t *testing.T, port int, sources []string) {
 	if len(sources) == 0 {
 		return
 	}
+	var agents []*program
+	ports := freePorts(t, len(sources))
+	at := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
+	for i, source := range sources {
+		agents = append(agents, start(t, alone(t, "capmon", "agent", "--listen", at(i), "--rps", "off", "--rps", source)))
+	}
 	var viewers []*watcher
+	for i, a := range agents {
+		a.waitFor("listen=")
+		viewers = append(viewers, watch(t, alone(t, "capmon-watch", at(i))))
+	}
 	for _, source := range sources {
-		addr := fmt.Sprintf("127.0.0.1:%d", freePorts(t, 1)[0])
-		start(t, alone(t, "capmon", "agent", "--listen", addr, "--rps", "off", "--rps", source)).waitFor("listen=")
-		viewers = append(viewers, watch(t, alone(t, "capmon-watch", addr)))
+		if _, at, ok := strings.Cut(source, "=statsd:"); ok {
+			hears(t, at)
+		}
 	}
-	before := make([]watchedService, len(viewers))
-	for i, v := range viewers {
-		before[i] = v.settled(t, sources[i], port)
-	}
+	before := settled(t, viewers, sources, port)
 	base := fmt.Sprintf("http://127.0.0.1:%d", port)
 	for path, n := range map[string]int{"/": s.many, "/moved": failing, "/missing": failing, "/broken": failing} {
 		client := start(t, s.load(t, n, 25, base+path))
@@ -110,8 +118,7 @@ func (s *rpsServer) check(t *testing.T, port int, sources []string) {
 		}
 	}
 	sent := uint64(s.many + 3*failing)
-	for i, v := range viewers {
-		after := v.settled(t, sources[i], port)
+	for i, after := range settled(t, viewers, sources, port) {
 		if after.Responses == nil {
 			noteRPS(s.name, sources[i], 0, sent, nil, "refused: "+after.Note)
 			if !strings.Contains(after.Note, "several processes answer in turn") || !strings.Contains(s.name, "cluster") {
@@ -145,37 +152,77 @@ func (s *rpsServer) check(t *testing.T, port int, sources []string) {
 	}
 }
 
-// settled waits until a port's count stands still over three samples and returns
-// it: a log that was renamed is left one reading after its end. A count that is
-// refused stands still too.
+// hears waits until somebody takes packets on a UDP port: who sends too early is
+// not counted.
+func hears(t *testing.T, port string) {
+	t.Helper()
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	until(t, "UDP port "+port+" to be open", 20*time.Second, func() bool {
+		text, err := os.ReadFile("/proc/thread-self/net/udp")
+		return err == nil && strings.Contains(string(text), fmt.Sprintf(":%04X 00000000:0000", n))
+	})
+}
+
+// settled waits until a port's count stands still and returns it.
 func (w *watcher) settled(t *testing.T, source string, port int) watchedService {
 	t.Helper()
-	var last watchedService
-	var seq, still uint64
+	return settled(t, []*watcher{w}, []string{source}, port)[0]
+}
+
+// settled waits until the count of a port stands still with each of the viewers,
+// all at the same time, and returns them.
+func settled(t *testing.T, viewers []*watcher, sources []string, port int) []watchedService {
+	t.Helper()
+	counts := make([]standing, len(viewers))
 	defer func() {
-		if t.Failed() {
-			t.Logf("port %d at last: %+v", port, last)
+		for i := range counts {
+			if t.Failed() {
+				t.Logf("%s, port %d at last: %+v", sources[i], port, counts[i].last)
+			}
 		}
 	}()
-	until(t, fmt.Sprintf("%s to come to rest on port %d", source, port), 20*time.Second, func() bool {
-		for name := range w.hosts() {
-			h := w.host(name)
-			if h.Seq == seq {
+	until(t, fmt.Sprintf("%s to come to rest on port %d", strings.Join(sources, ", "), port), 20*time.Second, func() bool {
+		all := true
+		for i, w := range viewers {
+			all = counts[i].still(w, port) && all
+		}
+		return all
+	})
+	var out []watchedService
+	for _, c := range counts {
+		out = append(out, c.last)
+	}
+	return out
+}
+
+// standing follows one count.
+type standing struct {
+	last  watchedService
+	seq   uint64
+	alike int // samples in a row
+}
+
+// still tells whether it stood still over three samples: a log that was renamed is
+// left one reading after its end. A count that is refused stands still too.
+func (c *standing) still(w *watcher, port int) bool {
+	for _, h := range w.hosts() {
+		if h.Seq == c.seq {
+			continue
+		}
+		c.seq = h.Seq
+		for _, v := range h.Services {
+			if int(v.Port) != port {
 				continue
 			}
-			seq = h.Seq
-			for _, v := range h.Services {
-				if int(v.Port) != port {
-					continue
-				}
-				same := cmp.Equal(v.Responses, last.Responses) && (v.RPS != nil && *v.RPS == 0 || v.RPS == nil && v.Note != "" && !strings.HasPrefix(v.Note, "waiting"))
-				if last = v; !same {
-					still = 0
-				}
-				still++
+			same := cmp.Equal(v.Responses, c.last.Responses) && (v.RPS != nil && *v.RPS == 0 || v.RPS == nil && v.Note != "" && !strings.HasPrefix(v.Note, "waiting"))
+			if c.last = v; !same {
+				c.alike = 0
 			}
+			c.alike++
 		}
-		return still >= 3
-	})
-	return last
+	}
+	return c.alike >= 3
 }

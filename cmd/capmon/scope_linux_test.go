@@ -32,6 +32,7 @@ func smallServer() {
 // Servers of one machine with the same port, each with an agent of its own, are
 // a fleet; and an agent whose server ends says so and ends too.
 func TestScopedAgentsAreAFleet(t *testing.T) {
+	t.Parallel()
 	port := freePorts(t, 1)[0]
 	listen := freePorts(t, 2)
 	var servers, agents []*program

@@ -131,6 +131,7 @@ func dashboard(t *testing.T, args ...string) *exec.Cmd {
 }
 
 func TestDashboardOfThisMachine(t *testing.T) {
+	t.Parallel()
 	term := openTerminal(t, 120, 40, alone(t, "capmon"))
 	term.shows("this machine, in this process")
 	term.shows("cores")
@@ -143,6 +144,7 @@ func TestDashboardOfThisMachine(t *testing.T) {
 }
 
 func TestTheTerminalIsUsableAfterwards(t *testing.T) {
+	t.Parallel()
 	for name, end := range map[string]func(*terminal){
 		"q":       func(term *terminal) { term.press("q") },
 		"ctrl-c":  func(term *terminal) { term.press("\x03") },
@@ -151,6 +153,7 @@ func TestTheTerminalIsUsableAfterwards(t *testing.T) {
 		"SIGKILL": func(term *terminal) { term.signal(syscall.SIGKILL) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			term := openTerminal(t, 80, 24, dashboard(t))
 			term.shows("SIMULATED")
 			end(term)
@@ -163,6 +166,7 @@ func TestTheTerminalIsUsableAfterwards(t *testing.T) {
 // The mouse works in a real terminal, is told of only while a button is down,
 // and is left alone where it is not wanted.
 func TestMouseInATerminal(t *testing.T) {
+	t.Parallel()
 	term := openTerminal(t, 120, 40, dashboard(t))
 	term.shows("SIMULATED")
 	term.press("\x1b[<65;10;20M") // a turn of the wheel
@@ -187,6 +191,7 @@ func TestMouseInATerminal(t *testing.T) {
 
 // A terminal that goes away ends the dashboard: it must not spin on a dead one.
 func TestAClosedTerminalEndsIt(t *testing.T) {
+	t.Parallel()
 	term := openTerminal(t, 80, 24, dashboard(t))
 	term.shows("SIMULATED")
 	term.slave.Close()
@@ -199,6 +204,7 @@ func TestAClosedTerminalEndsIt(t *testing.T) {
 }
 
 func TestAnyTerminal(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		cols, rows int
 		unset      []string
@@ -226,6 +232,7 @@ func TestAnyTerminal(t *testing.T) {
 		"CLICOLOR=0": {cols: 80, rows: 24, set: []string{"CLICOLOR=0", "TERM=xterm-256color"}, shows: "SIMULATED", colourless: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			cmd := dashboard(t)
 			cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool {
 				return slices.ContainsFunc(c.unset, func(u string) bool { return strings.HasPrefix(v, u+"=") })
@@ -262,6 +269,7 @@ func TestAnyTerminal(t *testing.T) {
 
 // A storm of resizes ends in the right picture.
 func TestResizeStorm(t *testing.T) {
+	t.Parallel()
 	term := openTerminal(t, 80, 24, dashboard(t))
 	term.shows("SIMULATED")
 	for i := range 200 {
@@ -308,7 +316,9 @@ func TestAPausedScreenIsStill(t *testing.T) {
 		t.Errorf("paused, it wrote %q", now[was:])
 	}
 	// Three agents in this process have some 20 reasons a second to wake up.
-	if n := wakes(term.cmd.Process.Pid) - woke; n > 2000 {
+	n := wakes(term.cmd.Process.Pid) - woke
+	t.Logf("%d wakes", n)
+	if n > 2000 {
 		t.Errorf("paused, it woke up %d times in 5 s", n)
 	}
 	term.press("q")
@@ -331,6 +341,7 @@ func wakes(pid int) (n int) {
 }
 
 func TestAHostWithAnyName(t *testing.T) {
+	t.Parallel()
 	l := newLAN(t, 1) // where no name server hears the question
 	term := openTerminal(t, 120, 40, l.command(1, "capmon", "--agents", "数据库.invalid,127.0.0.1:1"))
 	term.shows("数据库")
@@ -342,6 +353,7 @@ func TestAHostWithAnyName(t *testing.T) {
 
 // A full disk costs lines of the log, says so at the end, and nothing else.
 func TestAFullDiskForTheLog(t *testing.T) {
+	t.Parallel()
 	term := openTerminal(t, 80, 24, alone(t, "capmon", "--agents", "127.0.0.1:1", "--log", "/dev/full"))
 	term.shows("127.0.0.1:1")
 	term.press("q")

@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"flag"
 	"math"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +33,11 @@ var programs = map[string]func(){
 
 func TestMain(m *testing.M) { testscript.Main(stateless{m}, programs) }
 
+// Most tests here wait for what other programs do, and do so beside each other
+// (t.Parallel; go test runs these after all others). A test that says what is full
+// on this machine, or holds numbers against a load that it makes, runs alone.
+const besideEachOther = 4 // at least: they wait more than they work
+
 // stateless tests leave the events of this user alone: what they start keeps its
 // own in a folder that goes with them.
 type stateless struct{ *testing.M }
@@ -40,14 +48,39 @@ func (m stateless) Run() int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	theNight.dir = dir
 	if err := os.Setenv("XDG_STATE_HOME", dir); err != nil {
 		panic(err)
+	}
+	// Some tests run the programs as another user. Where they are is made here, not
+	// by a test: a program that is written while another test forks can't be run.
+	if capmon, err := exec.LookPath("capmon"); err == nil {
+		_ = os.Chmod(filepath.Dir(filepath.Dir(capmon)), 0o755)
+	}
+	if runtime.GOMAXPROCS(0) < besideEachOther { // else as go test does; -parallel says otherwise
+		if err := flag.Set("test.parallel", strconv.Itoa(besideEachOther)); err != nil {
+			panic(err)
+		}
 	}
 	return m.M.Run()
 }
 
 // The stories of testdata/script run the real binary.
-func TestStories(t *testing.T) { tellStories(t, "testdata/script") }
+func TestStories(t *testing.T) {
+	t.Parallel()
+	tellStories(t, "testdata/script")
+}
+
+// Those of testdata/alone measure what this machine can do: one at a time.
+func TestStoriesAlone(t *testing.T) {
+	files, err := filepath.Glob("testdata/alone/*")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) { tellStories(t, file) })
+	}
+}
 
 // The chess story with 20,000 real connections takes a minute and both cores.
 func TestManyPlayers(t *testing.T) {
@@ -66,9 +99,16 @@ func TestManyPayments(t *testing.T) {
 	tellStories(t, "testdata/payments")
 }
 
-func tellStories(t *testing.T, dir string) {
+// tellStories tells those of a folder beside each other, or that of a file.
+func tellStories(t *testing.T, path string) {
+	var dir string
+	files := []string{path}
+	if filepath.Ext(path) == "" {
+		dir, files = path, nil
+	}
 	testscript.Run(t, testscript.Params{
-		Dir: dir,
+		Dir:   dir,
+		Files: files,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/no-config")
 			return nil
