@@ -22,6 +22,13 @@ const manyBytes = 64 << 20
 // use: a collection costs by what is in use, and how often by what is spare.
 const spare = 256 << 20
 
+// Between these the heap is that of some tens of hosts, whose viewer is to stay
+// within 40 MiB: of the CPU that it may use for that much is left.
+const (
+	tensOfHosts    = 8 << 20
+	hundredOfHosts = 24 << 20
+)
+
 // fit lets a large heap grow by more, and says whether it is one. A viewer that
 // begins takes in minutes of its hosts, and what that needs is not used again.
 func fit() (large bool) {
@@ -33,8 +40,11 @@ func fit() (large bool) {
 }
 
 func percent(live uint64) int {
-	if live > manyBytes {
+	switch {
+	case live > manyBytes:
 		return max(50, min(200, 100*spare/int(live)))
+	case live > tensOfHosts && live <= hundredOfHosts:
+		return 25
 	}
 	return 50
 }

@@ -29,7 +29,7 @@ func TestALargeHeapMayGrow(t *testing.T) {
 }
 
 func TestPercent(t *testing.T) {
-	for live, want := range map[uint64]int{0: 50, 10 << 20: 50, manyBytes: 50, manyBytes + 1: 200, 100 << 20: 200, 256 << 20: 100, 1 << 30: 50} {
+	for live, want := range map[uint64]int{0: 50, tensOfHosts: 50, 12 << 20: 25, 30 << 20: 50, manyBytes: 50, manyBytes + 1: 200, 100 << 20: 200, 256 << 20: 100, 1 << 30: 50} {
 		if got := percent(live); got != want {
 			t.Errorf("of %d MiB in use a heap grows by %d%%, want %d", live>>20, got, want)
 		}
