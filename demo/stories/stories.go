@@ -22,17 +22,22 @@ type Watcher interface {
 type Verdict struct {
 	OK               bool
 	Need, Run, Short int
+	Bound            string // the limit that the need comes from
 	Formula          string
 	Up               int // servers that it saw, for which it says so
 	Connections      int // that the agents count
 }
 
-// Text is the formula behind it.
+// Text is the formula behind it, with its limit where that is not the seats
+// that the formula shows.
 func (v *Verdict) Text() string {
 	if !v.OK {
 		return "need ?"
 	}
-	return v.Formula
+	if v.Bound == "" || v.Bound == "conns" {
+		return v.Formula
+	}
+	return v.Formula + " by " + v.Bound
 }
 
 // Event is something that happened.

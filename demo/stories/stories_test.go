@@ -91,3 +91,16 @@ func TestAgent(t *testing.T) {
 		t.Error("it listens still")
 	}
 }
+
+func TestVerdictText(t *testing.T) {
+	const formula = "NEED 2 = ceil(0.03 / (0.67 × 0.80))"
+	for want, v := range map[string]Verdict{
+		"need ?":            {Bound: "cpu", Formula: formula},
+		formula:             {OK: true, Bound: "conns", Formula: formula},
+		formula + " by cpu": {OK: true, Bound: "cpu", Formula: formula},
+	} {
+		if got := v.Text(); got != want {
+			t.Errorf("%+v is %q, want %q", v, got, want)
+		}
+	}
+}
