@@ -102,6 +102,11 @@ func eachSize(t *testing.T, beside bool, skip int, check func(t *testing.T, p *p
 // comes waits for what takes longer than a screen does.
 func (p *pane) comes(text string) {
 	p.t.Helper()
+	defer func() {
+		if p.t.Failed() {
+			p.t.Logf("the pane shows:\n%s", p.text())
+		}
+	}()
 	until(p.t, text, 90*time.Second, func() bool { return strings.Contains(p.text(), text) })
 }
 
