@@ -182,7 +182,7 @@ func (w *storyWatch) Verdict(now time.Time) stories.Verdict {
 	for i := range s.Pools {
 		if p := &s.Pools[i]; (w.pool == "" || p.Name == w.pool) && p.Need.OK && p.Run.OK {
 			return stories.Verdict{
-				OK: true, Need: int(p.Need.V), Run: int(p.Run.V), Short: int(p.Short.V), Bound: p.Bound, Formula: p.Formula,
+				OK: true, Need: int(p.Need.V), Run: int(p.Run.V), Short: int(p.Short.V), Bound: p.NeedBy, Formula: p.Formula,
 				Up: p.Up, Connections: int(s.Totals.Connections.V),
 			}
 		}
