@@ -165,10 +165,11 @@ const nobody = -1
 // it is reached at.
 func owners(hosts []Host, place map[string]int) map[string]int {
 	owner := make(map[string]int, 2*len(hosts))
+	visits := visitors(hosts)
 	for i := range hosts {
 		h := &hosts[i]
 		pool, ok := place[h.Pool]
-		if !ok {
+		if !ok || visits[h.Pool] {
 			continue
 		}
 		note := func(addr string) {
@@ -187,6 +188,22 @@ func owners(hosts []Host, place map[string]int) map[string]int {
 		}
 	}
 	return owner
+}
+
+// visitors are the pools that serve nobody: hosts of theirs tell what listens on
+// them, and nothing does, as on those that make load or fetch things. Nobody
+// reaches them first; they are as far outside as those who are not watched.
+func visitors(hosts []Host) map[string]bool {
+	listens := map[string]bool{}
+	for i := range hosts {
+		if h := &hosts[i]; h.State == Up && h.Services != nil {
+			listens[h.Pool] = listens[h.Pool] || len(h.Services) > 0
+		}
+	}
+	for pool, does := range listens {
+		listens[pool] = !does
+	}
+	return listens
 }
 
 // reaches tells whether connections lead from a pool to all of behind.

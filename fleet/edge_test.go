@@ -206,6 +206,26 @@ func TestEdgeOf(t *testing.T) {
 
 // TestEdgeOfOdds: what hosts are not in any pool, are behind another service, or
 // are known by the address they are reached at.
+// Who serves nobody is not what people reach first, and stands outside; who is
+// down, or does not tell what listens, is not known to serve nobody.
+func TestEdgeOfVisitors(t *testing.T) {
+	for name, c := range map[string]struct {
+		lay  func(load *Host)
+		edge string
+	}{
+		"serves nobody":           {func(h *Host) { h.State, h.Services = Up, []Service{} }, "lb"},
+		"does not tell":           {func(h *Host) { h.State = Up }, "load"},
+		"is down":                 {func(h *Host) { h.State, h.Services = Down, []Service{} }, "load"},
+		"listens, for its admins": {func(h *Host) { h.State, h.Services = Up, []Service{{Port: 22}} }, "load"},
+	} {
+		hosts, pools := fleetOf(t, "load 1\nlb 2 50<1*50\nweb 11 50<2*50")
+		c.lay(&hosts[0])
+		if edge, how := edgeOf(hosts, pools); edge != c.edge {
+			t.Errorf("one that %s: the edge is %q (%s), want %q", name, edge, how, c.edge)
+		}
+	}
+}
+
 func TestEdgeOfOdds(t *testing.T) {
 	hosts, pools := fleetOf(t, "edge 1 900<\nweb 11 100<1*100")
 	hosts[0].Machine, hosts[0].Addr = nil, "10.0.0.1:7077"

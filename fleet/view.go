@@ -251,7 +251,7 @@ func (h *host) whole(v *Host) {
 	}
 	v.RPSSource, v.RPSNote = sources(v.Services, v.RPS.OK)
 	for _, t := range s.GetThreads() {
-		if d := demand(t); !v.Thread.Known || d > v.Thread.Demand {
+		if d := min(demand(t), 1); !v.Thread.Known || d > v.Thread.Demand {
 			v.Thread = HotThread{Known: true, Host: h.name, PID: int(t.GetPid()), TID: int(t.GetTid()), Name: threadName(s, t), Demand: d}
 		}
 	}

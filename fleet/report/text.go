@@ -112,13 +112,21 @@ func rowsOf(s fleet.Snapshot) [][]string {
 		})
 	}
 	t := s.Totals
-	bound, room := "?", capacity.Num{}
+	bound, room, conns := "?", capacity.Num{}, t.Connections
+	if len(s.Pools) > 1 { // as requests and room: of the edge, never a sum over tiers
+		conns = capacity.Num{}
+	}
 	if p := edgePool(s); p != nil {
 		bound, room = or(p.Bound, "?"), p.RoomUsers
+		for i := range s.Hosts {
+			if h := &s.Hosts[i]; len(s.Pools) > 1 && h.Counted && h.Pool == p.Name && h.Connections.OK {
+				conns = capacity.Known(conns.V + h.Connections.V)
+			}
+		}
 	}
 	return append(rows, []string{
 		"FLEET", fmt.Sprintf("%d/%d", t.Counted, t.Hosts), "", percent(t.CPU), decimal(t.CoresUsed, 1), amount(t.Cores), hot(t.HottestCore),
-		whole(t.RPS), whole(t.Connections), whole(room), bound, "",
+		whole(t.RPS), whole(conns), whole(room), bound, "",
 	})
 }
 
@@ -130,7 +138,7 @@ func hostTable(b *bytes.Buffer, s fleet.Snapshot) {
 		for i := range s.Hosts {
 			pools = append(pools, or(s.Hosts[i].Pool, "?"))
 		}
-		for i, name := range append(pools, "") {
+		for i, name := range append(pools, or(s.Totals.Edge, "?")) {
 			rows[i] = slices.Insert(rows[i], 1, name)
 		}
 		left = map[int]bool{0: true, 1: true, 2: true, 11: true, 12: true}
