@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -120,37 +121,18 @@ func remembered(hosts int) (past, points time.Duration) {
 }
 
 // showDemoFleet runs each simulated host as an agent in this process, so that
-// its samples take the road of real ones.
+// its samples take the road of real ones. To make up their past takes a while:
+// each is there when it is done.
 func showDemoFleet(cmd *cobra.Command, f *demo.Fleet, policy fleet.Policy, screen *screenFlags) error {
 	log, closeLog, err := openLog(screen.log, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
 	defer closeLog()
-	now := time.Now()
 	past, points := remembered(f.Hosts())
-	list := map[string]*agents.Agent{}
-	for i := range f.Hosts() {
-		m := f.Machine(i)
-		labels := map[string]string{}
-		for _, l := range m.GetLabels() {
-			labels[l.GetKey()] = l.GetValue()
-		}
-		a, err := agents.New(agents.Config{
-			Source: f.Source(i), Interval: time.Second, Labels: labels, Hostname: m.GetHostname(),
-			Version: version(), Simulated: true, Topology: m.GetTopology(), Log: log,
-		})
-		if err != nil {
-			return fmt.Errorf("simulated host %s: %w", m.GetHostname(), err)
-		}
-		a.Remember(f.Past(i, now, int(past/time.Second)))
-		list[m.GetHostname()] = a
-	}
 	in := newScreenFeed(fleet.Config{Policy: policy})
 	for i := range f.Hosts() {
-		name := f.Machine(i).GetHostname()
-		in.Join(name, "", "")
-		in.Points(name, 0, f.Points(i, now.Add(-past), int(points/(10*time.Second))))
+		in.Join(f.Machine(i).GetHostname(), "", "")
 	}
 	if !cmd.Flags().Changed("events") {
 		screen.alerts.events = "off" // what is made up did not happen
@@ -158,6 +140,30 @@ func showDemoFleet(cmd *cobra.Command, f *demo.Fleet, policy fleet.Policy, scree
 	return screen.show(cmd.Context(), in, fmt.Sprintf("%d simulated hosts", f.Hosts()), "", func(ctx context.Context, ready func(*agents.Viewer)) error {
 		v := agents.NewViewer(agents.ViewerOptions{Sink: in, Log: log})
 		ready(v)
-		return runLocal(ctx, v, list)
+		var failed error
+		err := runLocal(ctx, v, func(yield func(string, *agents.Agent) bool) {
+			for i := range f.Hosts() {
+				m := f.Machine(i)
+				labels := map[string]string{}
+				for _, l := range m.GetLabels() {
+					labels[l.GetKey()] = l.GetValue()
+				}
+				a, err := agents.New(agents.Config{
+					Source: f.Source(i), Interval: time.Second, Labels: labels, Hostname: m.GetHostname(),
+					Version: version(), Simulated: true, Topology: m.GetTopology(), Log: log,
+				})
+				if err != nil {
+					failed = fmt.Errorf("simulated host %s: %w", m.GetHostname(), err)
+					return
+				}
+				now := time.Now()
+				in.Points(m.GetHostname(), 0, f.Points(i, now.Add(-past), int(points/(10*time.Second))))
+				a.Remember(f.Past(i, now, int(past/time.Second)))
+				if ctx.Err() != nil || !yield(m.GetHostname(), a) {
+					return
+				}
+			}
+		})
+		return errors.Join(failed, err)
 	})
 }

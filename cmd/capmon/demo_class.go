@@ -107,7 +107,7 @@ func (f *classFlags) show(cmd *cobra.Command, config lessons.Config, log *slog.L
 		go func() { held <- class.Run(ctx) }()
 		v := agents.NewViewer(agents.ViewerOptions{Sink: in, Log: log})
 		ready(v)
-		err := runLocal(ctx, v, map[string]*agents.Agent{hostname(): local})
+		err := runLocal(ctx, v, only(local))
 		<-held
 		return err
 	})
@@ -125,7 +125,7 @@ func (f *classFlags) tell(cmd *cobra.Command, config lessons.Config, log *slog.L
 	ended := make(chan error, 2)
 	go func() { ended <- class.Run(ctx) }()
 	go func() {
-		ended <- runLocal(ctx, agents.NewViewer(agents.ViewerOptions{Sink: in, Log: log}), map[string]*agents.Agent{hostname(): local})
+		ended <- runLocal(ctx, agents.NewViewer(agents.ViewerOptions{Sink: in, Log: log}), only(local))
 	}()
 	s, err := f.lessons(ctx, class, in, cmd.ErrOrStderr())
 	cancel()

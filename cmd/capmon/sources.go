@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -83,30 +85,37 @@ func (s *sources) run(ctx context.Context, sink agents.Sink, log *slog.Logger, r
 	if s.local == nil {
 		return v.Run(ctx, s.targets)
 	}
-	return runLocal(ctx, v, map[string]*agents.Agent{hostname(): s.local})
+	return runLocal(ctx, v, only(s.local))
 }
 
-// runLocal runs agents in this process and feeds the viewer from them.
-func runLocal(ctx context.Context, v *agents.Viewer, list map[string]*agents.Agent) error {
+// only is the one agent of this machine.
+func only(a *agents.Agent) iter.Seq2[string, *agents.Agent] {
+	return maps.All(map[string]*agents.Agent{hostname(): a})
+}
+
+// runLocal runs agents in this process and feeds the viewer from them, from each
+// as soon as there is the agent.
+func runLocal(ctx context.Context, v *agents.Viewer, list iter.Seq2[string, *agents.Agent]) error {
 	var wg sync.WaitGroup
-	errs := make(chan error, 2*len(list))
+	var mu sync.Mutex
+	var all []error
+	failed := func(err error) {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			mu.Lock()
+			all = append(all, err)
+			mu.Unlock()
+		}
+	}
 	for name, a := range list {
 		wg.Go(func() {
 			// A collector that is still reading when ctx has ended goes with the
 			// process; what was read before stands.
 			if err := a.Run(ctx); ctx.Err() == nil {
-				errs <- err
+				failed(err)
 			}
 		})
-		wg.Go(func() { errs <- v.Local(ctx, name, a) })
+		wg.Go(func() { failed(v.Local(ctx, name, a)) })
 	}
 	wg.Wait()
-	close(errs)
-	var all []error
-	for err := range errs {
-		if err != nil && !errors.Is(err, context.Canceled) {
-			all = append(all, err)
-		}
-	}
 	return errors.Join(all...)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -29,7 +30,7 @@ func TestWhatIsLeftBehindIsNoError(t *testing.T) {
 	in := newFeed(fleet.Config{})
 	done := make(chan error, 1)
 	go func() {
-		done <- runLocal(ctx, agents.NewViewer(agents.ViewerOptions{Sink: in}), map[string]*agents.Agent{"web": a})
+		done <- runLocal(ctx, agents.NewViewer(agents.ViewerOptions{Sink: in}), maps.All(map[string]*agents.Agent{"web": a}))
 	}()
 	if s := in.one(ctx, 10*time.Second, false); s.Totals.Up != 1 {
 		t.Errorf("%+v", s.Totals)

@@ -150,7 +150,7 @@ func (g *group) attend(now time.Time) error {
 				v.died = now
 				g.lobby.remove(v.name)
 				if !v.killed {
-					g.tell(true, "%s has ended, with %d players", v.name, g.playing(v))
+					g.tell(true, "%s has ended; players it had: %d", v.name, g.playing(v))
 				}
 			case !v.left && now.Sub(v.died) > gone:
 				g.leave(v)

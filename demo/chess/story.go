@@ -50,7 +50,7 @@ func Run(ctx context.Context, c Config) (Result, error) {
 		return s.result, err
 	}
 	s.begin = time.Now()
-	s.happened(false, "%d servers take players", s.group.opened())
+	s.happened(false, "servers that take players: %d", s.group.opened())
 	stories.Note(&s.result.Servers, s.begin, s.group.opened())
 	err = s.crowds.begin(playerProcesses(c.Users, child.FilesHere()), playersConfig{
 		Lobby: l.Addr().String(), Users: c.Users, Seed: c.Seed, Begin: s.begin, Ramp: c.Ramp, Think: c.Think, Stay: c.Stay,
@@ -197,7 +197,7 @@ func (s *story) kill() {
 	}
 	s.killed, s.before = now, before
 	s.result.Killed, s.result.Lost = name, held
-	s.happened(true, "%s is killed, with %d players", name, held)
+	s.happened(true, "%s is killed; players it had: %d", name, held)
 }
 
 // holdTime is how long after a kill it shows what the others hold: its players ask
