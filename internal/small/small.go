@@ -52,28 +52,30 @@ func percent(live uint64) int {
 // Most of the pages of the program's file that a start touches (tables of
 // packages, the command tree, flags) are never read again.
 const (
-	trimAfter = 5 * time.Second
-	trimEvery = 20 * time.Second
+	lookEvery = 5 * time.Second
+	dropEvery = 4 // looks
 )
 
 // Program keeps the process to what it needs, and lets go of the program's
 // pages that are not in use, until ctx ends: an agent runs for months, and its
 // start should not count for so long.
 func Program(ctx context.Context) {
-	timer := time.NewTimer(trimAfter)
+	timer := time.NewTicker(lookEvery)
 	defer timer.Stop()
-	for first := true; ; first = false {
+	for look := 0; ; look++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		}
-		timer.Reset(trimEvery)
-		if first {
+		large := false
+		if look == 0 {
 			debug.FreeOSMemory() // of what was read to begin: the types of the kernel
-		} else if large := fit(); large {
-			continue // the program's pages are little beside it
+		} else {
+			large = fit()
 		}
-		Drop()
+		if look%dropEvery == 0 && !large { // the program's pages are little beside a large heap
+			Drop()
+		}
 	}
 }
