@@ -1,6 +1,11 @@
 package demo
 
-import "capmon/sample"
+import (
+	"cmp"
+	"slices"
+
+	"capmon/sample"
+)
 
 // The services of every host, in the order of their ports.
 const (
@@ -88,14 +93,14 @@ func (p *profile) fillProcesses(b *block, noise uint64) {
 		}
 	}
 	p.fillWork(b, run)
-	order := [4]int{ws, node, nginx, 3}
 	for i, name := range [4]string{"nginx", "node", "ws", "redis-server"} {
 		v := &b.processes[i]
 		v.Pid, v.Name, v.Run, v.Threads = p.pid(i), name, run[i], threads[i]
 	}
-	for at, i := range order {
-		b.procs[at] = &b.processes[i]
+	for i := range b.procs {
+		b.procs[i] = &b.processes[i]
 	}
+	slices.SortStableFunc(b.procs[:], func(a, b *sample.Process) int { return cmp.Compare(b.Run+b.Wait, a.Run+a.Wait) })
 	b.sample.Processes = b.procs[:]
 }
 

@@ -9,14 +9,14 @@ import (
 // processesTop is the lines above the first process.
 const processesTop = 2
 
-// drawProcesses lists the processes that use most, the highest demand first,
-// with a mark for each thread whose demand is known. It returns the lines used:
+// drawProcesses lists the processes that use most, the highest demand first (what
+// they have of cores and wait for), with a mark for each thread whose demand is known. It returns the lines used:
 // none where the agent sends no processes.
 func drawProcesses(a area, h *fleet.Host, v *View) int {
 	if h.Processes == nil {
 		return 0
 	}
-	drawTitle(a.row(0), "processes", "CORES: 1.00 = one whole core", "enter: its threads")
+	drawTitle(a.row(0), "processes", "CORES used, WAIT for one: 1.00 = one core", "enter: its threads")
 	if len(h.Processes) == 0 {
 		a.text(1, 1, dim, "none uses much")
 		return 2
@@ -26,10 +26,10 @@ func drawProcesses(a area, h *fleet.Host, v *View) int {
 		name = 24
 	}
 	threads, bar := 0, 0 // cells of the marks, and of the bar behind them
-	switch rest := a.w - name - 36 - 12; {
+	switch rest := a.w - name - 36 - 7 - 12; {
 	case rest >= 56:
 		threads, bar = 30, 22
-	case rest >= 12:
+	case rest >= 9:
 		threads = min(rest, 24)
 	}
 	place := processPlaces(name, threads, bar)
@@ -37,6 +37,7 @@ func drawProcesses(a area, h *fleet.Host, v *View) int {
 	a.text(9, 1, head, "NAME")
 	a.right(place.threads, 1, head, "THR")
 	a.right(place.cores, 1, head, "CORES")
+	a.right(place.wait, 1, head, "WAIT")
 	a.right(place.top, 1, head, "TOP-THR")
 	if threads > 0 {
 		a.text(place.marks, 1, head, first(threads, "THREADS BY DEMAND", "THREADS"))
@@ -58,10 +59,10 @@ func drawProcesses(a area, h *fleet.Host, v *View) int {
 }
 
 // places are the right ends of numbers and the left ends of what follows.
-type places struct{ threads, cores, top, marks, bar, flag int }
+type places struct{ threads, cores, wait, top, marks, bar, flag int }
 
 func processPlaces(name, threads, bar int) places {
-	p := places{threads: 9 + name + 5, cores: 9 + name + 12, top: 9 + name + 21}
+	p := places{threads: 9 + name + 5, cores: 9 + name + 12, wait: 9 + name + 19, top: 9 + name + 28}
 	p.marks = p.top + 2
 	p.bar = p.marks
 	if threads > 0 {
@@ -79,6 +80,11 @@ func drawProcess(a area, h *fleet.Host, p *fleet.Process, name, threads, bar int
 	a.text(9, 0, normal, cutMiddle(or(p.Name, unknownText), name))
 	drawNum(a, at.threads, 0, p.Threads, 5)
 	a.right(at.cores, 0, normal, coreCount(num(p.CoresUsed)))
+	waits := normal
+	if p.Waiting < 0.005 {
+		waits = dim
+	}
+	a.right(at.wait, 0, waits, coreCount(num(p.Waiting)))
 	if len(p.Demands) > 0 {
 		a.right(at.top, 0, normal, coreCount(num(ofOneCore(p.Demands[0]))))
 	} else {
