@@ -22,6 +22,9 @@ const (
 	// statsdPackets is how many packets a second are read; what comes beyond
 	// that the kernel drops.
 	statsdPackets = 50_000
+	// statsdRoom is what the kernel is asked to keep of packets that are not read
+	// yet, in bytes.
+	statsdRoom = 4 << 20
 	// statsdMost is the largest number one packet may add.
 	statsdMost = 1e9
 )
@@ -47,6 +50,11 @@ func (s *statsdPort) open(ctx context.Context) error {
 	conn, err := lc.ListenPacket(ctx, "udp", s.address)
 	if err != nil {
 		return err
+	}
+	// The kernel drops what comes while this program waits for a core and there is no
+	// room for: as much as the system lends.
+	if c, ok := conn.(*net.UDPConn); ok {
+		_ = c.SetReadBuffer(statsdRoom)
 	}
 	s.conn = conn
 	s.reader.Go(s.listen)
