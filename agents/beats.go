@@ -20,8 +20,12 @@ const (
 	promptTime = connectTime
 )
 
-// hurrier is a connection whose reading can be hurried.
-type hurrier interface{ hurry() }
+// hurrier is a connection whose reading can be hurried, and calmed when what was
+// asked has been answered.
+type hurrier interface {
+	hurry()
+	calm()
+}
 
 // beats lets a viewer of many hosts look at its connections together. Each
 // arrival by itself wakes the process, a thread and a goroutine, which costs

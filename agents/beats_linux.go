@@ -125,6 +125,8 @@ func (c *beaten) hurry() {
 	}
 }
 
+func (c *beaten) calm() { c.prompt.Store(0) }
+
 func (c *beaten) Close() error {
 	c.once.Do(func() {
 		c.beats.open.Add(-1)

@@ -115,17 +115,24 @@ func (h *host) session(ctx context.Context, a *attempt) error {
 	return h.stream(ctx, a.opener(conn), func() error {
 		pending.Stop()
 		answered()
+		if c := a.hurried(); c != nil {
+			c.calm()
+		}
 		return a.admit()
 	})
 }
 
+// hurried is the connection, where its reading can be hurried; else nil.
+func (a *attempt) hurried() hurrier {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.hurry
+}
+
 func (a *attempt) opener(conn *grpc.ClientConn) opener {
 	return func(ctx context.Context, r *rpc.SubscribeRequest, take func(*rpc.Update) error) error {
-		a.mu.Lock()
-		hurry := a.hurry
-		a.mu.Unlock()
-		if hurry != nil {
-			hurry.hurry()
+		if c := a.hurried(); c != nil {
+			c.hurry()
 		}
 		return subscribe(ctx, conn, r, take)
 	}

@@ -29,14 +29,15 @@ const (
 	hundredOfHosts = 24 << 20
 )
 
-// fit lets a large heap grow by more, and says whether it is one. A viewer that
-// begins takes in minutes of its hosts, and what that needs is not used again.
-func fit() (large bool) {
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	n := live[0].Value.Uint64()
-	debug.SetGCPercent(percent(n))
-	return n > manyBytes
+// fit lets a heap grow by what suits its size. A viewer that begins takes in
+// minutes of its hosts, and what that needs is not used again.
+func fit() { debug.SetGCPercent(percent(live())) }
+
+// live is how many bytes the last collection found in use.
+func live() uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 func percent(live uint64) int {
@@ -68,13 +69,17 @@ func Program(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		large := false
+		large := live() > manyBytes
+		if look > 0 {
+			fit()
+		}
+		if large {
+			continue // what else there is to let go of is little beside it
+		}
 		if look == 0 {
 			debug.FreeOSMemory() // of what was read to begin: the types of the kernel
-		} else {
-			large = fit()
 		}
-		if look%dropEvery == 0 && !large { // the program's pages are little beside a large heap
+		if look%dropEvery == 0 {
 			Drop()
 		}
 	}
