@@ -18,6 +18,7 @@ func TestSilence(t *testing.T) {
 			s.heard(5 * time.Second)
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if ended != 9*time.Second {
 			t.Errorf("ended %v after the beginning, want 5 s after 4", ended)
 		}
@@ -38,6 +39,7 @@ func TestSilence(t *testing.T) {
 			time.Sleep(time.Second)
 			s.heard(5 * time.Second)
 		}
+		synctest.Wait()
 		if ended {
 			t.Error("ended while it was heard every second")
 		}
