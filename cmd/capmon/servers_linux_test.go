@@ -18,7 +18,7 @@ import (
 // what the load generator counted itself.
 
 const (
-	loadSeconds     = 10
+	loadSeconds     = 20 // its middle is after the ten seconds that RPS is the mean of
 	loadConnections = 24
 )
 
