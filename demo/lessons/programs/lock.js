@@ -10,7 +10,8 @@ if (w.isMainThread) {
   const all = w.workerData;
   while (1) {
     while (Atomics.exchange(all, 0, 1)) {}
-    for (let c = 0; c < 100; c++) all[8]++;
+    for (let c = 0; c < 100; c++);
+    all[8] += 100;
     Atomics.store(all, 0, 0);
   }
 }
