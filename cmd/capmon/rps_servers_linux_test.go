@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 func init() { programs["capmon-http"] = httpMain }
@@ -125,6 +127,7 @@ var rpsServers = []rpsServer{
 		name: "Node cluster of 2", needs: []string{"node", "hey"}, load: hey, many: 10_000,
 		start: func(t *testing.T, _ string, p []int) {
 			start(t, alone(t, "node", "-e", statusNode, strconv.Itoa(p[0]), "2"))
+			workersAnswer(t, p[0], 2)
 		},
 		sources: func(_ string, p []int) []string {
 			return []string{fmt.Sprintf("prom:http://127.0.0.1:%d/metrics", p[0])}
@@ -277,6 +280,27 @@ http://127.0.0.1:%d {
 	start(t, cmd)
 }
 
+// workersAnswer waits until so many processes behind a port have told when they
+// began: one that comes later is not there when an agent looks who answers.
+func workersAnswer(t *testing.T, port, workers int) {
+	t.Helper()
+	began := map[string]bool{}
+	until(t, fmt.Sprintf("%d workers to answer on port %d", workers, port), 20*time.Second, func() bool {
+		c, err := net.DialTimeout("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), time.Second)
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(time.Second))
+		fmt.Fprint(c, "GET /metrics HTTP/1.0\r\n\r\n")
+		page, _ := io.ReadAll(c)
+		if _, start, ok := strings.Cut(string(page), "process_start_time_seconds "); ok {
+			began[strings.TrimSpace(start)] = true
+		}
+		return len(began) == workers
+	})
+}
+
 // statusNode has a counter in each of its processes.
 const statusNode = `
 const cluster = require('cluster'), http = require('http');
@@ -286,7 +310,7 @@ if (workers && cluster.isPrimary) {
   process.on('SIGTERM', () => process.exit(0));
 } else {
   const n = {}, answers = {'/': 200, '/moved': 302, '/broken': 503};
-  const began = Date.now() / 1000;
+  const began = Date.now() / 1000 + (workers && cluster.worker.id); // two may begin in one millisecond
   http.createServer((q, r) => {
     if (q.url === '/metrics') {
       let text = '# TYPE http_requests_total counter\n';
